@@ -1,0 +1,151 @@
+"""A line of text into words: comments, double quotes, braces, and the second splitting that commands get.
+
+Pure functions over one line.  Nothing here knows keywords, files or definitions.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+BLANKS: Final = " \t"
+WHITE: Final = " \t\f\n\r\v"
+
+_WORD: Final = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|(")')
+_COMMENT_STOP: Final = re.compile(r'[!#"\\]')
+_BRACE_STOP: Final = re.compile(r'[{}"]')
+
+
+def strip_comment(text: str, unterminated: Callable[[], None]) -> str:
+    """Remove the comment, blanks at both ends, and the backslash of an escaped ``#`` or ``!``.
+
+    A backslash that ends the line stays (it continues a definition), with the blanks before it removed.  `unterminated` is called
+    when a double quote is left open.
+    """
+    text = text.strip(BLANKS)
+    pieces: list[str] = []
+    start = position = 0
+    quoted = continued = False
+    while match := _COMMENT_STOP.search(text, position):
+        at = match.start()
+        char = match.group()
+        position = at + 1
+        if char == '"':
+            quoted = not quoted
+        elif char == "\\":
+            follower = text[at + 1 : at + 2]
+            if not follower:
+                text, continued = text[:at], True
+                break
+            if not quoted and follower in "#!":
+                pieces.append(text[start:at])
+                start = at + 1
+            position = at + 2
+        elif not quoted:
+            text = text[:at]
+            break
+    pieces.append(text[start:])
+    if quoted:
+        unterminated()
+    result = "".join(pieces).rstrip(BLANKS)
+    return result + "\\" if continued else result
+
+
+def find_brace(text: str) -> int:
+    """Return the index of the first brace outside double quotes, -1 when there is none."""
+    position = 0
+    while match := _BRACE_STOP.search(text, position):
+        if match.group() != '"':
+            return match.start()
+        close = text.find('"', match.end())
+        if close < 0:
+            return -1
+        position = close + 1
+    return -1
+
+
+def split_words(text: str) -> tuple[list[str], bool]:
+    """Split into words; double quotes group blanks and always start a new word.  The flag: a quote was left open.
+
+    >>> split_words('a"b c" d')
+    (['a', 'b c', 'd'], False)
+    """
+    if '"' not in text:
+        return text.split(), False
+    words: list[str] = []
+    for match in _WORD.finditer(text):
+        quoted, bare, stray = match.groups()
+        if stray:
+            return words, True
+        words.append(bare if bare is not None else quoted)
+    return words, False
+
+
+_SIMPLE_ESCAPES: Final = {"a": "\a", "b": "\b", "E": "\x1b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_HEX: Final = re.compile(r"x([0-9A-Fa-f]{1,2})")
+_OCTAL: Final = re.compile(r"[0-7]{1,3}")
+
+
+def _unescape(text: str, at: int) -> tuple[str, int]:
+    """Decode the escape whose character after the backslash is at `at`; return its value and the index after it."""
+    if match := _HEX.match(text, at):
+        return chr(int(match.group(1), 16)), match.end()
+    if match := _OCTAL.match(text, at):
+        return chr(int(match.group(), 8) & 0xFF), match.end()
+    if text[at] == "c" and at + 1 < len(text):
+        return chr(ord(text[at + 1]) & 0x1F), at + 2
+    return _SIMPLE_ESCAPES.get(text[at], text[at]), at + 1
+
+
+class SplitError(ValueError):
+    """A command that cannot be split: a quote is left open, or a backslash ends it.  `quote` tells which."""
+
+    def __init__(self, text: str, *, quote: bool) -> None:
+        super().__init__(text)
+        self.quote = quote
+
+
+def split_command(text: str, *, escapes: bool) -> list[str]:
+    r"""Split as commands are: ``'`` and ``"`` group and may stand inside a word; with `escapes`, backslashes are decoded.
+
+    Without `escapes` a backslash and what follows it are kept, and protect a quote.
+
+    >>> split_command(r"/bin/echo 'a b'c \x41", escapes=True)
+    ['/bin/echo', 'a bc', 'A']
+    """
+    words: list[str] = []
+    current: list[str] | None = None
+    quote = ""
+    position = 0
+    while position < len(text):
+        char = text[position]
+        if char == "\\":
+            if position + 1 >= len(text):
+                raise SplitError("a backslash ends the command", quote=False)
+            value, following = _unescape(text, position + 1) if escapes else (text[position : position + 2], position + 2)
+            current = [] if current is None else current
+            current.append(value)
+            position = following
+            continue
+        position += 1
+        if quote:
+            if char == quote:
+                quote = ""
+            else:
+                assert current is not None
+                current.append(char)
+        elif char in "'\"":
+            quote = char
+            current = current if current is not None else []
+        elif char in WHITE:
+            if current is not None:
+                words.append("".join(current))
+                current = None
+        elif current is None:
+            current = [char]
+        else:
+            current.append(char)
+    if quote:
+        raise SplitError(f"a {quote} is left open", quote=True)
+    if current is not None:
+        words.append("".join(current))
+    return words
