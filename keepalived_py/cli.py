@@ -1,0 +1,117 @@
+"""keepalived-py(8): the options and exit statuses of keepalived(8).
+
+Only what every invocation needs is imported here; the daemon is imported when it is to run.
+"""
+
+import gc
+import os
+import signal
+import socket
+import sys
+from typing import Final, TextIO
+
+from keepalived_py import __version__
+from keepalived_py.options import Arguments, UsageError, parse, usage
+
+DEFAULT_FILES: Final = ("/etc/keepalived/keepalived.conf", "/etc/keepalived.conf")
+
+_SIGNALS: Final = {
+    "STOP": signal.SIGTERM,
+    "RELOAD": signal.SIGHUP,
+    "DATA": signal.SIGUSR1,
+    "STATS": signal.SIGUSR2,
+    "STATS_CLEAR": signal.SIGRTMAX - 1,
+    "JSON": signal.SIGRTMIN + 2,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program; return its exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        arguments = parse(words)
+        return _run(arguments)
+    except UsageError as error:
+        print(f"keepalived-py: {error}\nTry 'keepalived-py --help' for the options.", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _run(arguments: Arguments) -> int:
+    for word in arguments.surplus:
+        print(f"Unexpected argument(s): {word}", file=sys.stderr)  # noqa: T201
+    if arguments.has("help"):
+        print(usage("keepalived-py"), file=sys.stderr)  # noqa: T201
+        return 0
+    if arguments.has("version"):
+        print(f"Keepalived v2.4.3 compatible: keepalived-py {__version__} (Python {sys.version.split()[0]})", file=sys.stderr)  # noqa: T201
+        return 0
+    if arguments.has("signum"):
+        return _print_signal(arguments.last("signum") or "")
+    if arguments.has("config-test"):
+        return config_test(arguments)
+    from keepalived_py.daemon.start import run_daemon
+
+    return run_daemon(arguments)
+
+
+def _print_signal(name: str) -> int:
+    number = _SIGNALS.get(name)
+    if number is None:
+        raise UsageError(f"unknown signal {name}")
+    print(int(number))  # noqa: T201
+    return 0
+
+
+def config_file(arguments: Arguments) -> str:
+    """Return the file named by ``-f``, else the first default that exists."""
+    named = arguments.last("use-file")
+    if named is not None:
+        return named
+    return next((path for path in DEFAULT_FILES if os.path.exists(path)), DEFAULT_FILES[0])  # noqa: PTH110
+
+
+def config_id(arguments: Arguments) -> str:
+    """Return the id of ``@id`` lines: ``-i``, else the host name up to its first dot."""
+    return arguments.last("config-id") or socket.gethostname().partition(".")[0]
+
+
+def config_test(arguments: Arguments) -> int:
+    """Test the configuration; diagnostics go to standard error, or to the end of a file."""
+    form = arguments.last("diagnostics", "text")
+    if form not in ("text", "json"):
+        raise UsageError(f"--diagnostics takes text or json, not {form}")
+    gc.disable()  # nothing here lives past the end of the test
+    from keepalived_py.parser.diagnostics import as_json
+    from keepalived_py.parser.load import load
+    from keepalived_py.system.host import Host
+
+    loaded = load(config_file(arguments), Host(), config_id=config_id(arguments), testing=True, strict=arguments.has("all-config"))
+    if form == "json":
+        text = as_json(loaded.diagnostics, loaded.status) + "\n"
+    else:
+        text = "".join(diagnostic.render() + "\n" for diagnostic in loaded.diagnostics)
+    return _write(text, arguments.last("config-test") or "") or int(loaded.status)
+
+
+def _write(text: str, path: str) -> int:
+    """Write to standard error or append to a file that is no link; return 1 when that fails."""
+    if not path:
+        _emit(text, sys.stderr)
+        return 0
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        print(f"keepalived-py: {path}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
+    with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(text)
+    return 0
+
+
+def _emit(text: str, stream: TextIO) -> None:
+    """Write text that may hold undecodable bytes."""
+    stream.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
