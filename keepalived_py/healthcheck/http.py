@@ -1,0 +1,188 @@
+"""HTTP_GET and SSL_GET: a server is fit when every url answers as configured, one url a run.
+
+The request is keepalived's, byte for byte: ``GET path HTTP/1.0``, ``User-Agent: KeepAliveClient``, with 1.0C and 1.1 ``Connection:
+close``, and ``Host`` with the virtual host or address and port.
+
+Time: `connect_timeout` bounds the connection with its TLS handshake, and each wait after it; the whole run is bounded by
+`PATIENCE` times as much, so that a server that trickles bytes does not pass for ever.
+"""
+
+from typing import Final
+
+from keepalived_py.addresses import Family
+from keepalived_py.config.checkers import Endpoint, HttpCheck, StatusRange, Url
+from keepalived_py.healthcheck import patterns
+from keepalived_py.healthcheck.kind import Kind, Wording
+from keepalived_py.healthcheck.outcome import Outcome, Reason
+from keepalived_py.healthcheck.probe import Await, Connect, Done, Probe, Send, Steps, Tls
+from keepalived_py.healthcheck.reply import HttpReply
+from keepalived_py.units import Micro
+
+PATIENCE: Final = 3
+"""Bound of a whole run in connect timeouts: one to connect, one for the first byte, one for the rest."""
+
+_DEFAULT_STATUS: Final = (StatusRange(200, 299),)
+
+
+def request(check: HttpCheck, url: Url) -> bytes:
+    """Return the bytes that ask for `url`."""
+    minor = "1" if check.http_protocol == "1.1" else "0"
+    close = "" if check.http_protocol == "1.0" else "Connection: close\r\n"
+    host = url.virtualhost or check.virtualhost or _literal(check.endpoint)
+    text = f"GET {url.path} HTTP/1.{minor}\r\nUser-Agent: KeepAliveClient\r\n{close}Host: {host}\r\n\r\n"
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _literal(endpoint: Endpoint) -> str:
+    address = endpoint.address
+    return f"[{address}]:{endpoint.port}" if address.family is Family.INET6 else f"{address}:{endpoint.port}"
+
+
+def _tls(check: HttpCheck, url: Url) -> Tls | None:
+    if not check.tls:
+        return None
+    name = (check.sni_name or url.virtualhost or check.virtualhost) if check.enable_sni or check.sni_name else None
+    return Tls(name, check.tls_compliant or url.tls_compliant)
+
+
+class HttpProbe:
+    """Asks for one url."""
+
+    __slots__ = ("_asked", "_began", "_check", "_limit", "_reply", "_url")
+
+    def __init__(self, check: HttpCheck, url: Url) -> None:
+        self._check = check
+        self._url = url
+        self._reply = HttpReply(digest=url.digest is not None, keep=url.regex is not None)
+        self._began = Micro(0)
+        self._limit = Micro(0)
+        self._asked = False
+
+    def begin(self, now: Micro) -> Steps:
+        """Connect."""
+        endpoint = self._check.endpoint
+        self._began = now
+        self._limit = Micro(now + PATIENCE * endpoint.connect_timeout)
+        return (Connect(endpoint, _tls(self._check, self._url)), self._wait(now))
+
+    def connected(self, now: Micro) -> Steps:
+        """Ask."""
+        self._asked = True
+        return (Send(request(self._check, self._url)), self._wait(now))
+
+    def received(self, data: bytes, now: Micro) -> Steps:
+        """Take a piece of the reply."""
+        self._reply.feed(data)
+        return self._judge(now) if self._reply.complete else (self._wait(now),)
+
+    def closed(self, now: Micro) -> Steps:
+        """Judge what has come."""
+        self._reply.end()
+        return self._judge(now)
+
+    def timed_out(self, now: Micro) -> Steps:
+        """Fail."""
+        return self.failed(Reason.REPLY_TIMEOUT if self._asked else Reason.CONNECT_TIMEOUT, "", now)
+
+    def failed(self, reason: Reason, detail: str, now: Micro) -> Steps:
+        """Fail for `reason`."""
+        self._reply.release()
+        return (Done(Outcome(False, reason, detail, Micro(now - self._began))),)
+
+    def _wait(self, now: Micro) -> Await:
+        return Await(Micro(min(now + self._check.endpoint.connect_timeout, self._limit)))
+
+    def _judge(self, now: Micro) -> Steps:
+        reason, detail = self._fault() or (Reason.PASSED, "")
+        if reason is not Reason.PASSED:
+            return self.failed(reason, detail, now)
+        self._reply.release()
+        return (Done(Outcome(True, reason, detail, Micro(now - self._began))),)
+
+    def _fault(self) -> tuple[Reason, str] | None:
+        """Return what is wrong with a complete reply, in keepalived's order: data, status, digest, pattern."""
+        reply, url = self._reply, self._url
+        if reply.problem is not None and not self._seen_enough():
+            return reply.problem, ""
+        if not any(reply.status in allowed for allowed in url.status_codes or _DEFAULT_STATUS):
+            return Reason.BAD_STATUS, str(reply.status)
+        if url.digest is not None and not reply.digest_is(url.digest):
+            return Reason.DIGEST_MISMATCH, ""
+        if url.regex is not None and patterns.matches(url.regex, reply.body or b"") is url.regex.no_match:
+            return Reason.REGEX_MISMATCH, ""
+        return None
+
+    def _seen_enough(self) -> bool:
+        """Return whether the kept part of a body that is too long can still decide: a match in it is a match."""
+        regex = self._url.regex
+        cut_short = self._reply.problem is Reason.TOO_MUCH_DATA and self._reply.status != 0
+        return cut_short and regex is not None and not regex.no_match and self._url.digest is None
+
+
+class HttpKind(Kind[HttpCheck]):
+    """The row of HTTP_GET and SSL_GET."""
+
+    _HTTP = Wording(
+        success="Remote Web server {server} succeed on service.",
+        failure="HTTP_CHECK on service {server} failed",
+        mail_up="=> CHECK succeed on service <=",
+        mail_down="=> CHECK failed on service : HTTP/SSL request failed <=",
+    )
+    _SSL = Wording(_HTTP.success, "SSL_CHECK on service {server} failed", _HTTP.mail_up, _HTTP.mail_down)
+
+    def name(self, check: HttpCheck) -> str:
+        """HTTP_GET or SSL_GET."""
+        return "SSL_GET" if check.tls else "HTTP_GET"
+
+    def probe(self, check: HttpCheck, step: int) -> Probe:
+        """Make the probe that asks for url number `step`."""
+        return HttpProbe(check, check.urls[step])
+
+    def wording(self, check: HttpCheck) -> Wording:
+        """What keepalived's users grep for."""
+        return self._SSL if check.tls else self._HTTP
+
+    def attempt_text(self, check: HttpCheck, outcome: Outcome, server: str) -> str:
+        """One failed try."""
+        return f"{_attempt(check, outcome)} server {server}."
+
+    def step_text(self, check: HttpCheck, step: int, server: str) -> str | None:
+        """Name the last thing that was compared."""
+        url = check.urls[step]
+        what = "Regex match" if url.regex else "MD5 digest" if url.digest else "HTTP status code"
+        return f"{what} success to {server} url({url.path})."
+
+    def steps(self, check: HttpCheck) -> int:
+        """One run for each url."""
+        return max(1, len(check.urls))
+
+    def eager(self, check: HttpCheck) -> bool:
+        """`fast_recovery`."""
+        return check.fast_recovery
+
+    def unusable(self, check: HttpCheck) -> str | None:
+        """Without a url there is nothing to ask for."""
+        return None if check.urls else "it has no url"
+
+    def caveats(self, check: HttpCheck) -> tuple[str, ...]:
+        """Patterns that Python reads differently."""
+        told = (patterns.explain(url.regex) for url in check.urls if url.regex is not None)
+        return tuple(sentence for sentence in told if sentence)
+
+
+_ATTEMPTS: Final = {
+    Reason.CONNECT_TIMEOUT: "Timeout connecting",
+    Reason.UNREACHABLE: "HTTP/SSL_CHECK - network unreachable",
+    Reason.REFUSED: "Connection failed",
+    Reason.TLS_FAILED: "SSL handshake/communication error connecting to",
+    Reason.NO_DATA: "Read, no data received from ",
+    Reason.BAD_STATUS: "HTTP status code error to",
+    Reason.DIGEST_MISMATCH: "MD5 digest error to",
+    Reason.REGEX_MISMATCH: "Regex match failed",
+}
+
+
+def _attempt(check: HttpCheck, outcome: Outcome) -> str:
+    if outcome.reason is Reason.REPLY_TIMEOUT:
+        return "Timeout SSL read" if check.tls else "Timeout HTTP read"
+    return _ATTEMPTS.get(outcome.reason, "Read error with")
