@@ -6,9 +6,7 @@ exchange is under way at a time.  Decisions about what to ask for are not made h
 """
 
 import asyncio
-import ctypes
 import errno
-import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +41,6 @@ _NETLINK_GENERIC: Final = 16
 _SOL_NETLINK: Final = 270
 _NETLINK_CAP_ACK: Final = 10
 _SO_RCVBUFFORCE: Final = 33
-_CLONE_NEWNET: Final = 0x4000_0000
 
 _T = TypeVar("_T")
 
@@ -163,7 +160,9 @@ class IpvsClient:
             _, statistics = self._only(decoder.decode_service_statistics, Command.GET_SERVICE, answer)
             found = await self._destinations(key)
             family = key.family
-            return ServiceStats(statistics, dict(self._decoded(lambda it: decoder.decode_destination_stats(it, family), found)))
+            return ServiceStats(
+                statistics, dict(reversed(self._decoded(lambda it: decoder.decode_destination_stats(it, family), found)))
+            )
 
     async def statistics(self) -> dict[ServiceKey, Statistics]:
         """Read the counters of all services, without their destinations, in one dump."""
@@ -337,13 +336,15 @@ def _refusal(operation: Operation, error: int) -> KernelError | None:
     return KernelError(operation.command.name, error, f"{operation.subject} ({about})" if about else operation.subject)
 
 
-def open_client(netns: str | None = None, receive_buffer: int = RECEIVE_BUFFER, trace: Trace | None = None) -> IpvsClient:
-    """Open a client in this network namespace, or in the one at the path `netns` (``/run/netns/NAME``).
+def open_client(
+    enter: Callable[[], None] | None = None, receive_buffer: int = RECEIVE_BUFFER, trace: Trace | None = None
+) -> IpvsClient:
+    """Open a client in this network namespace, or in the one that `enter` moves the thread into that calls it.
 
     Raises `KernelError` if the socket cannot be had, or if the family IPVS is missing: ip_vs is not loaded, and the kernel did not
     manage to load it by itself either.  Blocks for the two look-ups that this takes.
     """
-    link = _open_link(netns, receive_buffer)
+    link = _open_link(enter, receive_buffer)
     try:
         family = _look_up(link, FAMILY, 1)
         if family is None:
@@ -356,12 +357,12 @@ def open_client(netns: str | None = None, receive_buffer: int = RECEIVE_BUFFER, 
     return IpvsClient(link, family, features, trace)
 
 
-def _open_link(netns: str | None, receive_buffer: int) -> socket.socket:
+def _open_link(enter: Callable[[], None] | None, receive_buffer: int) -> socket.socket:
     """Open and bind the socket, with as much receive buffer as this process may have."""
     try:
-        link = _in_namespace(netns, _generic_socket) if netns else _generic_socket()
+        link = _opened_after(enter) if enter else _generic_socket()
     except OSError as error:
-        raise KernelError("SOCKET", error.errno or errno.EIO, f"generic netlink{f' in {netns}' if netns else ''}") from None
+        raise KernelError("SOCKET", error.errno or errno.EIO, error.filename or "generic netlink") from None
     try:
         link.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, receive_buffer)
     except PermissionError:
@@ -377,17 +378,12 @@ def _generic_socket() -> socket.socket:
     return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_GENERIC)
 
 
-def _in_namespace(path: str, open_one: Callable[[], socket.socket]) -> socket.socket:
-    """Open a socket in another network namespace, in a thread of its own that goes away with its namespace."""
+def _opened_after(enter: Callable[[], None]) -> socket.socket:
+    """Open the socket in a thread of its own: a network namespace is a thread's, and this one takes it along when it ends."""
 
     def enter_and_open() -> socket.socket:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "setns")
-        finally:
-            os.close(descriptor)
-        return open_one()
+        enter()
+        return _generic_socket()
 
     with ThreadPoolExecutor(max_workers=1) as executor:
         return executor.submit(enter_and_open).result()

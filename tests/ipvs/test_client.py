@@ -1,12 +1,12 @@
 """The client against a kernel made of bytes, and, for what needs no ip_vs, against the real one."""
 
 import asyncio
+import ctypes
 import errno
 import fcntl
 import os
 import socket
 import struct
-import subprocess
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -421,24 +421,28 @@ def test_without_ip_vs_the_remedy_is_named() -> None:
     assert (caught.value.operation, caught.value.errno) == ("GET_FAMILY", errno.ENOENT)
 
 
-def test_a_namespace_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(KernelError, match="nowhere") as caught:
-        open_client(str(tmp_path / "nowhere"))
-    assert caught.value.errno == errno.ENOENT
+def test_a_namespace_that_cannot_be_entered() -> None:
+    def enter() -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/run/netns/nowhere")
+
+    with pytest.raises(KernelError, match=r"SOCKET /run/netns/nowhere: .*ENOENT"):
+        open_client(enter)
 
 
 @pytest.mark.net
-def test_the_socket_lies_in_the_namespace_that_was_asked_for_and_the_process_stays_where_it_is() -> None:
-    with subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; read x"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdin and other.stdout
-        other.stdout.readline()
-        path = f"/proc/{other.pid}/ns/net"
-        with client_module._open_link(path, 65536) as link:
-            namespace = fcntl.ioctl(link.fileno(), NAMESPACE_OF_SOCKET)
-            assert os.fstat(namespace).st_ino == Path(path).stat().st_ino
-            os.close(namespace)
-        with socket.socket() as here:
-            namespace = fcntl.ioctl(here.fileno(), NAMESPACE_OF_SOCKET)
-            assert os.fstat(namespace).st_ino == Path("/proc/self/ns/net").stat().st_ino
-            os.close(namespace)
-        other.stdin.close()
+def test_the_socket_lies_in_the_namespace_that_was_entered_and_the_process_stays_where_it_is() -> None:
+    def unshare() -> None:
+        if ctypes.CDLL(None, use_errno=True).unshare(0x4000_0000):
+            raise OSError(ctypes.get_errno(), "unshare")
+
+    with client_module._open_link(unshare, 65536) as link, socket.socket() as here:
+        assert _namespace_of(here) == Path("/proc/self/ns/net").stat().st_ino
+        assert _namespace_of(link) != _namespace_of(here)
+
+
+def _namespace_of(one: socket.socket) -> int:
+    descriptor = fcntl.ioctl(one.fileno(), NAMESPACE_OF_SOCKET)
+    try:
+        return os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
