@@ -1,0 +1,48 @@
+"""The tiers: which marker a test gets from where it lies, in which order tiers run, and why one of them cannot run here."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import guest_tests
+
+_HERE = Path(__file__).parent
+_TIER_OF_FOLDER = {"netns": "net", "guest": "guest", "parity": "parity"}
+_ORDER = ("", "net", "parity", "guest")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    guest_tests.register(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder, then run the quick tiers first; within a tier the order of collection stays."""
+    for item in items:
+        folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
+        if tier := _TIER_OF_FOLDER.get(folder):
+            item.add_marker(tier)
+    items.sort(key=lambda item: _ORDER.index(_tier(item)))
+    reasons = {"net": _no_namespaces(), "parity": _no_reference()}
+    for item in items:
+        for tier, reason in reasons.items():
+            if reason and item.get_closest_marker(tier) and not item.get_closest_marker("guest"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _tier(item: pytest.Item) -> str:
+    return next((tier for tier in ("guest", "parity", "net") if item.get_closest_marker(tier)), "")
+
+
+def _no_namespaces() -> str | None:
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    from examples.lab.namespaces import available
+
+    return available()
+
+
+def _no_reference() -> str | None:
+    return None if shutil.which("keepalived") else "the reference keepalived is not installed"
