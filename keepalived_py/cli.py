@@ -49,9 +49,10 @@ def _run(arguments: Arguments) -> int:
         return _print_signal(arguments.last("signum") or "")
     if arguments.has("config-test"):
         return config_test(arguments)
+    from keepalived_py.daemon.settings import settings_from
     from keepalived_py.daemon.start import run_daemon
 
-    return run_daemon(arguments)
+    return run_daemon(settings_from(arguments, config_file(arguments), config_id(arguments)))
 
 
 def _print_signal(name: str) -> int:
