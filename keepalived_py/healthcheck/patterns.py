@@ -13,6 +13,7 @@ Options that only tune PCRE2 have no effect; those that would change a match and
 
 import functools
 import re
+import warnings
 from typing import Final
 
 from keepalived_py.config.checkers import Regex
@@ -44,8 +45,11 @@ def compiled(pattern: str, options: tuple[str, ...]) -> re.Pattern[bytes] | None
     for option in options:
         flags |= _FLAGS.get(option, 0)
     try:
-        return re.compile(pattern.encode("utf-8", "surrogateescape"), flags)
-    except (re.error, OverflowError, RecursionError):
+        with warnings.catch_warnings():
+            # [[:alpha:]] compiles, to something else.
+            warnings.simplefilter("error", FutureWarning)
+            return re.compile(pattern.encode("utf-8", "surrogateescape"), flags)
+    except (re.error, OverflowError, RecursionError, FutureWarning):
         return None
 
 
