@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import guest, kernel
+from tests.helpers.kmsg import complaints
 
 
 def test_companions_of_another_version_are_named() -> None:
@@ -88,6 +89,21 @@ def test_kvm_that_boots_the_kernel_to_its_panic_works(tmp_path: Path, monkeypatc
 def test_kvm_that_refuses_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fake_qemu(tmp_path, monkeypatch, "echo 'Could not access KVM kernel module'; exit 1")
     assert not guest.kvm_works(Path("/boot/vmlinuz"), within=10.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("WARNING: CPU: 0 PID: 177 at net/netfilter/ipvs/ip_vs_conn.c:800 ip_vs_conn_expire+0x1/0x2 [ip_vs]", True),
+        ("BUG: unable to handle page fault for address: ffffffffc0a5e000", True),
+        ("refcount_t: underflow; use-after-free.", True),
+        ("INFO: possible", False),
+        ("IPVS: Registered protocols (TCP, UDP, SCTP, AH, ESP)", False),
+        ("DEBUG: nothing", False),
+    ],
+)
+def test_complaints_of_the_kernel_are_told_from_its_chatter(line: str, wrong: bool) -> None:
+    assert complaints([line]) == ([line] if wrong else [])
 
 
 def test_scripts_environment_survives_odd_values(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from examples.lab import VIPS, Download, Shop, fetch
+from tests.helpers.kmsg import KernelLog
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,15 @@ def test_this_is_the_guest_with_its_own_kernel() -> None:
     assert Path("/proc/cmdline").read_text().count("virtme") > 0
     assert Path(f"/lib/modules/{os.uname().release}/modules.dep").exists()
     assert "ip_vs " in Path("/proc/modules").read_text()
+
+
+def test_the_kernels_log_is_read_from_now_on() -> None:
+    Path("/dev/kmsg").write_text("before\n")
+    log = KernelLog()
+    Path("/dev/kmsg").write_text("after\n")
+    assert log.lines() == ["after"]
+    assert log.lines() == []
+    log.close()
 
 
 def test_ipvs_shares_http_out_evenly(shop: Shop) -> None:

@@ -120,12 +120,9 @@ class Replayer:
         self._heard: dict[str, list[pytest.TestReport]] = {}
         self._finished: set[str] = set()
 
-    def pytest_report_header(self) -> str:
-        try:
-            requirements()
-            return f"guest: {describe()}"
-        except (GuestMissing, GuestError) as problem:
-            return f"guest: {str(problem).splitlines()[0]}"
+    def pytest_report_collectionfinish(self) -> str:
+        """Say what they will run in, if there are any: finding out may cost a probe of KVM."""
+        return f"guest: {describe()}" if self._pending and not self._broken else ""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Take note of the tests that are left after deselection."""
