@@ -26,12 +26,12 @@ packages:
 $(STAMP): setup.cfg pyproject.toml
 	@echo "== Python environment in $(VENV)"
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-input --editable '.[dev]'
+	$(PY) -m pip install --quiet --quiet --disable-pip-version-check --no-input --editable '.[dev]'
 	rm -f $(VENV)/.made-from-*
 	touch $@
 
 demo: setup ## the shop: HTTP over real IPVS, a server dies and returns, a reload (in the guest)
-	@$(PY) -m tests.helpers.guest run --limit $(DEMO_SECONDS) -- $(PY) examples/lab/demo
+	@$(PY) -m tests.helpers.guest run --limit $(DEMO_SECONDS) -- $(PY) -m examples.lab.demo
 
 test: setup lint ## everything but the tier "full": fast, net, parity, guest
 	$(PY) -m pytest -m 'not full'

@@ -25,7 +25,7 @@ def test_help_is_the_default_and_lists_every_target() -> None:
 
 @pytest.mark.parametrize(
     ("target", "expected"),
-    [("test", ["ruff check", "mypy", "pytest -m 'not full'"]), ("demo", ["tests.helpers.guest run", "examples/lab/demo"])],
+    [("test", ["ruff check", "mypy", "pytest -m 'not full'"]), ("demo", ["tests.helpers.guest run", "examples.lab.demo"])],
 )
 def test_the_two_commands_set_up_first(target: str, expected: list[str]) -> None:
     plan = _make("--dry-run", target)
