@@ -4,6 +4,7 @@ The parser asks through this protocol and never touches the host itself; `system
 """
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,11 +31,64 @@ class ScriptFacts:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class InterfaceFacts:
+    """A network interface as it is while the file is read.
+
+    `kind` is the kernel's name of a virtual type (``macvlan``, ``ipvlan``, ``vrf``), empty for others; `mode` its mode, where it
+    has one.  `table` is the routing table of a VRF.  `addresses` are those that could be the source of adverts.
+    """
+
+    name: str
+    index: int = 1
+    loopback: bool = False
+    ethernet: bool = True
+    multicast: bool = True
+    mtu: int = 1500
+    kind: str = ""
+    mode: int = 0
+    parent: str | None = None
+    table: int | None = None
+    addresses: tuple[Address, ...] = ()
+
+
+class KeyFileState(enum.Enum):
+    """What became of a file that holds a secret."""
+
+    OK = "ok"
+    UNREADABLE = "cannot be opened"
+    TOO_LARGE = "is too large"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A file that holds a secret: `text` without its end of line; `exposed`: others than its owner may read or write it."""
+
+    state: KeyFileState
+    text: bytes = b""
+    exposed: bool = False
+
+
 class HostFacts(Protocol):
     """The questions that parsing may ask."""
 
     def interface_exists(self, name: str) -> bool:
         """Whether a network interface of this name exists now."""
+
+    def interfaces(self) -> Mapping[str, InterfaceFacts]:
+        """Return every network interface by name, as it is now."""
+
+    def route_number(self, table: str, name: str, folders: tuple[str, ...]) -> int | None:
+        """Look a name up in one of the tables of iproute2 (``rt_tables``), first folder first; None when it is not there."""
+
+    def protocol_number(self, name: str) -> int | None:
+        """Return the number of an IP protocol by name; None when there is none."""
+
+    def unwatchable(self, path: str) -> str:
+        """Return why changes of a file at `path` could not be noticed; empty when they can."""
+
+    def key_file(self, path: str, limit: int) -> KeyFile:
+        """Read a file that holds a secret of at most `limit` bytes."""
 
     def user(self, name: str, group: str | None = None) -> User | None:
         """Return the account by name or number, with its own or the named group; None when there is none."""

@@ -1,13 +1,13 @@
 """The state of one parse: the line being read, the diagnostics so far, what is defined, and the questions to the host."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keepalived_py.config.scripts import User
 from keepalived_py.parser import codes
 from keepalived_py.parser.diagnostics import Code, Diagnostic
-from keepalived_py.parser.facts import HostFacts
+from keepalived_py.parser.facts import HostFacts, InterfaceFacts
 from keepalived_py.parser.origins import NOWHERE, LineId, Origins
 from keepalived_py.parser.reader import LineReader
 from keepalived_py.parser.schema import Draft, Refused
@@ -26,7 +26,8 @@ class Reading:
 
     `testing`: the file is only tested, so that a number with trailing garbage is refused rather than cut.  `line`, `text` and
     `words` are of the current line.  `script_user` follows the keyword of that name, because a script takes the user that was set
-    before it.
+    before it.  `dynamic`: interfaces need not exist (known from an earlier reading of the same text); `missing_interface` is the
+    first one that does not exist and must.
     """
 
     origins: Origins
@@ -39,8 +40,11 @@ class Reading:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     dropped: int = 0
     script_user: User | None = None
+    dynamic: bool = False
+    missing_interface: tuple[LineId, str] | None = None
     names: dict[str, dict[str, LineId]] = field(default_factory=dict)
     globals: Draft | None = None
+    _interfaces: Mapping[str, InterfaceFacts] | None = None
 
     def report(self, code: Code, text: str, line: LineId | None = None, word: str = "", *, nth: int = 0, hint: str = "") -> None:
         """Take a diagnostic about `line` (the current one when None), pointing at `word`."""
@@ -69,6 +73,22 @@ class Reading:
             return words[index]
         self.complain(codes.MISSING_PARAMETER, f"{words[0]} needs a value", 0)
         raise UnusableError(words[0])
+
+    def interface(self, name: str) -> InterfaceFacts | None:
+        """Return what is known of a network interface; the host is asked once for all of them."""
+        if self._interfaces is None:
+            self._interfaces = self.facts.interfaces()
+        return self._interfaces.get(name)
+
+    def lacks_interface(self, name: str) -> bool:
+        """Whether an interface cannot be used because it does not exist and need not come later; remember the first such one."""
+        if self.interface(name) is not None or self.dynamic:
+            return False
+        if self.globals is not None and self.globals.values.get("dynamic_interfaces"):
+            return False
+        if self.missing_interface is None:
+            self.missing_interface = (self.line, name)
+        return True
 
     def define(self, space: str, name: str) -> bool:
         """Register a name in a name space; report and return False when it is taken."""

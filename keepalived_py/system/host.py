@@ -5,13 +5,14 @@ import os
 import pwd
 import socket
 import stat
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from keepalived_py.addresses import Address
 from keepalived_py.config.scripts import User
-from keepalived_py.parser.facts import ScriptFacts, ScriptState
+from keepalived_py.parser.facts import InterfaceFacts, KeyFile, KeyFileState, ScriptFacts, ScriptState
 
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -26,6 +27,59 @@ class Host:
         except (OSError, ValueError):
             return False
         return True
+
+    def interfaces(self) -> Mapping[str, InterfaceFacts]:
+        """Return every interface of the current network namespace by name; none when the kernel does not answer."""
+        from keepalived_py.system.interfaces import read_interfaces
+
+        try:
+            return read_interfaces()
+        except OSError:
+            return {}
+
+    def route_number(self, table: str, name: str, folders: tuple[str, ...]) -> int | None:
+        """Look a name up in ``folder/table`` of the first folder that has it, then in ``folder/table.d/*.conf`` of all."""
+        files = next(([path] for folder in folders if (path := Path(folder, table)).is_file()), [])
+        for folder in folders:
+            files += sorted(Path(folder, f"{table}.d").glob("*.conf"))
+        return next((number for path in files for known, number in _names(path) if known == name), None)
+
+    def protocol_number(self, name: str) -> int | None:
+        """Return the number of an IP protocol by its name in /etc/protocols."""
+        try:
+            return socket.getprotobyname(name)
+        except (OSError, UnicodeError, ValueError):
+            return None
+
+    def unwatchable(self, path: str) -> str:
+        """Return why inotify could not tell of changes of a file: no folder, a file system without them, or a read-only one."""
+        folder = os.path.realpath(os.path.dirname(path) or ".")  # noqa: PTH120  (as written, not normalised)
+        try:
+            if not os.path.isdir(folder):  # noqa: PTH112
+                return f"{folder} is no folder"
+            read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+        except (OSError, ValueError) as error:
+            return f"{folder}: {error}"
+        if read_only:
+            return f"{folder} is on a read-only file system"
+        kind = _file_system(folder)
+        return f"{folder} is on a file system of type {kind}, which does not tell of changes" if kind in _UNWATCHED else ""
+
+    def key_file(self, path: str, limit: int) -> KeyFile:
+        """Read a file that holds a secret of at most `limit` bytes."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        except (OSError, ValueError):
+            return KeyFile(KeyFileState.UNREADABLE)
+        with open(descriptor, "rb") as stream:
+            exposed = bool(os.fstat(descriptor).st_mode & 0o077)
+            try:
+                content = stream.read(limit + 1)
+            except OSError:
+                return KeyFile(KeyFileState.UNREADABLE, exposed=exposed)
+        if len(content) > limit:
+            return KeyFile(KeyFileState.TOO_LARGE, exposed=exposed)
+        return KeyFile(KeyFileState.OK, content.rstrip(b"\r\n"), exposed)
 
     @lru_cache(maxsize=256)  # noqa: B019  (one host per process)
     def user(self, name: str, group: str | None = None) -> User | None:
@@ -74,6 +128,50 @@ class Host:
     def processors(self) -> int:
         """Return the number of configured processors."""
         return os.cpu_count() or 1
+
+
+_UNWATCHED: Final = frozenset(
+    {
+        "bpf", "cgroup", "cgroup2", "debugfs", "devpts", "efivarfs", "fuse", "fuseblk", "mqueue", "nfs", "nfs4", "pipefs", "proc",
+        "romfs", "selinuxfs", "smb3", "smbfs", "cifs", "sockfs", "sysfs", "sysv", "tracefs",
+    }
+)  # fmt: skip
+"""File systems on which inotify sees nothing of what others write, or that are no place for files."""
+
+_MAX_NAMES: Final = 1 << 20
+"""Bytes of a table of names that are read at most."""
+
+
+def _file_system(folder: str) -> str:
+    """Return the type of the file system that a folder is on, from /proc/self/mountinfo (proc(5)): the deepest mount wins."""
+    device = os.stat(folder).st_dev  # noqa: PTH116
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) > 6 and fields[2] == wanted and "-" in fields:
+            kind = fields[fields.index("-", 6) + 1]
+            return kind.partition(".")[0]
+    return ""
+
+
+def _names(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the names of a table of iproute2: lines of a number and a name, with ``#`` comments."""
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_MAX_NAMES).decode("utf-8", "surrogateescape")
+    except OSError:
+        return
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if len(words) == 2:
+            try:
+                yield words[1], int(words[0], 0)
+            except ValueError:
+                continue
 
 
 def _passwd(name: str) -> pwd.struct_passwd | None:
