@@ -2,15 +2,34 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from examples.lab import Lab, Shop
+from examples.lab.namespaces import available
 from tests.helpers import guest_tests
 
 _HERE = Path(__file__).parent
 _TIER_OF_FOLDER = {"netns": "net", "guest": "guest", "parity": "parity"}
 _ORDER = ("", "net", "parity", "guest")
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """An empty laboratory; what its daemons said is shown when the test fails."""
+    with Lab() as made:
+        yield made
+        print(made.logs())
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """The shop of `examples.lab.shop`, for one test; modules of many tests make a fixture of their own around `Shop`."""
+    with Shop() as made:
+        yield made
+        print(made.logs())
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,8 +58,6 @@ def _tier(item: pytest.Item) -> str:
 def _no_namespaces() -> str | None:
     if os.geteuid() != 0:
         return "network namespaces need root"
-    from examples.lab.namespaces import available
-
     return available()
 
 

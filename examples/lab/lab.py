@@ -239,6 +239,11 @@ class Lab:
             count += 1
         return path
 
+    def logs(self, bytes_each: int = 4000) -> str:
+        """Return the end of what each daemon has written, under its name: for the reader of a failure."""
+        parts = [f"--- {one.name} (status {one.status}):\n{one.text(max(0, one.mark() - bytes_each))}" for one in self.daemons]
+        return "\n".join(parts)
+
     def close(self) -> None:
         """End every process in the lab and let go of the namespaces; calling it again does nothing."""
         if self._control.fileno() < 0:

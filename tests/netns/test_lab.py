@@ -204,6 +204,11 @@ def test_close_leaves_nothing_not_even_what_hid_from_its_parent() -> None:
     lab.close()
 
 
+def test_logs_show_the_end_of_what_each_daemon_said(lab: Lab) -> None:
+    lab.node("alone").start("sh", "-c", "seq 1000; exit 3", name="counter").wait()
+    assert lab.logs(9) == "--- alone-counter (status 3):\n999\n1000\n"
+
+
 def test_a_directory_that_was_given_is_kept(tmp_path: Path) -> None:
     with Lab(tmp_path) as lab:
         lab.node("alone").start("sh", "-c", "echo kept", name="sh").wait()
