@@ -151,6 +151,8 @@ class TlsSession:
 
     def __init__(self, context: ssl.SSLContext, server_name: str | None) -> None:
         """Prepare a session; raise `ValueError` (`UnicodeError` is one) for a name that cannot go into SNI."""
+        if server_name is not None and "\0" in server_name:
+            raise ValueError("it contains a NUL byte")
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
         self._object = context.wrap_bio(self._in, self._out, server_hostname=server_name)
