@@ -401,6 +401,12 @@ def test_stop_with_omega_tells_everybody_with_a_time_limit() -> None:
     assert all(action.time_limit == 1_000_000 for action in actions if isinstance(action, RunScript))
 
 
+def test_stop_with_omega_does_not_speak_of_servers_that_did_not_serve() -> None:
+    pool = opened(service(server(1, scripts=True), server(2), quorum=2, sorry_server=sorry(), omega=True), {2: 1})
+    pool.stop()
+    assert "run /down1" not in shown(pool.farewell())
+
+
 def test_mail_follows_what_it_is_about() -> None:
     pool = opened(service(server(1, smtp_alert=True), server(2), quorum=2, smtp_alert=True))
     pool.check_failed(key(1))
