@@ -93,6 +93,33 @@ def test_destinations(section: str, destination: Destination) -> None:
         assert [decoder.decode_destination(message, family) for message in answered(section)] == [destination]
 
 
+@pytest.mark.parametrize("section", [section for section in SECTIONS if section.startswith("destinations")])
+def test_reading_by_position_is_reading_by_attribute(section: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (message,) = answered(section)
+    expected = decoder.decode_destination_of_any_shape(message, Family.INET)
+    # What Linux 6.1 sends has the expected shape, so the way by attribute is not taken.
+    monkeypatch.setattr(decoder, "decode_destination_of_any_shape", None)
+    assert decoder.decode_destination(message, Family.INET) == expected
+
+
+@given(st.sampled_from(["destinations-web6", "destinations-dns"]), st.integers(0, 123), st.integers(0, 255))
+def test_a_changed_byte_is_read_the_same_by_position_and_by_attribute(section: str, offset: int, value: int) -> None:
+    (message,) = answered(section)
+    payload = bytearray(message.payload)
+    payload[offset] = value
+    changed = message._replace(payload=bytes(payload))
+
+    def outcome(decode: Callable[[Message, Family], Destination]) -> Destination | None:
+        try:
+            return decode(changed, Family.INET)
+        except DecodeError:
+            return None
+
+    # A wrong length of the nest is all that reading by position does not look at.
+    if offset not in (4, 5):
+        assert outcome(decoder.decode_destination) == outcome(decoder.decode_destination_of_any_shape)
+
+
 def test_counters() -> None:
     # ipvsadm -Ln --stats showed 2 connections, 6 packets in, 768 bytes in for both; --rate a moment later the rates.
     totals = {key: it for key, it in map(decoder.decode_service_statistics, answered("services")) if it != Statistics()}
