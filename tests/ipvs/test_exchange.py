@@ -39,6 +39,15 @@ def test_nothing_that_arrives_is_taken_for_more_than_it_is(datagrams: list[bytes
     assert pending.errors(-1).count(-1) == pending.missing
 
 
+@given(st.lists(st.tuples(st.integers(90, 110), st.integers(0, 133)), max_size=30))
+def test_acknowledgements_of_others_change_nothing_and_the_first_of_two_counts(arrivals: list[tuple[int, int]]) -> None:
+    pending = Acknowledgements(100, 5)
+    for sequence, error in arrivals:
+        pending.feed(acknowledgement(sequence, error))
+    first = dict(reversed(arrivals))
+    assert pending.errors(unanswered=-1) == [first.get(sequence, -1) for sequence in range(100, 105)]
+
+
 def test_several_acknowledgements_in_one_datagram_and_a_repeated_one() -> None:
     pending = Acknowledgements(1, 3)
     pending.feed(acknowledgement(2, 17) + acknowledgement(1, 0) + acknowledgement(2, 0))
