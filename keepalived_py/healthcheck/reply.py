@@ -113,13 +113,15 @@ class HttpReply:
             return b""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self.complete:  # What follows a complete response is nobody's business.
                 self._stop(Reason.BAD_REPLY)
         return b""
 
     def take(self, data: bytes) -> None:
-        """Take decoded bytes of the body."""
+        """Take decoded bytes of the body (and none of a second response behind the first)."""
+        if self.complete:
+            return
         self._size += len(data)
         if self._hash is not None:
             self._hash.update(data)

@@ -5,7 +5,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepalived_py.addresses import Address
@@ -281,6 +281,8 @@ _LINES = st.sampled_from(
         b"HTTP/1.1 200 OK\r\n",
         b"HTTP/1.0 404 No\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 101 Up\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         b"Content-Length: 5\r\n",
         b"Content-Length: 99999999999999999999999\r\n",
         b"Transfer-Encoding: chunked\r\n",
@@ -299,13 +301,19 @@ _URLS = st.sampled_from(
 )
 
 
+_WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """Cut `data` at some places, leaving out empty pieces."""
     marks = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
     return [data[start:end] for start, end in itertools.pairwise(marks)]
 
 
+@settings(deadline=None)
 @given(wire=_WIRE, places=st.lists(st.integers(0, 10_000), max_size=20), url=_URLS)
+@example(wire=_WHOLE + b"HTTP/1.1 101 Up\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", places=[], url=PLAIN)
+@example(wire=_WHOLE + _WHOLE, places=[len(_WHOLE)], url=Url("/", digest=HELLO))
 @example(wire=b"HTTP/1.1 200 OK\r\n\r\n", places=[16, 17, 18], url=PLAIN)
 def test_any_bytes_in_any_pieces_give_one_outcome(wire: bytes, places: list[int], url: Url) -> None:
     """No traceback, and where the bytes are cut makes no difference."""
@@ -317,6 +325,7 @@ def test_any_bytes_in_any_pieces_give_one_outcome(wire: bytes, places: list[int]
     assert whole.ok == (whole.reason is Reason.PASSED)
 
 
+@settings(deadline=None)
 @given(wire=_WIRE, places=st.lists(st.integers(0, 10_000), max_size=20))
 def test_what_a_reply_keeps_is_bounded(wire: bytes, places: list[int]) -> None:
     reply = HttpReply(keep=True)
@@ -326,6 +335,7 @@ def test_what_a_reply_keeps_is_bounded(wire: bytes, places: list[int]) -> None:
         assert not (reply.problem is not None and not reply.complete)
 
 
+@settings(deadline=None)
 @given(
     body=st.binary(max_size=300),
     places=st.lists(st.integers(0, 10_000), max_size=20),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepalived_py.config.lvs import RealServer, ServerKey, SorryServer, VirtualServer
@@ -493,6 +493,7 @@ def _key_at(servers: tuple[RealServer, ...], index: int) -> ServerKey | None:
     return servers[index % len(servers)].key if servers else None
 
 
+@settings(deadline=None)
 @given(config=_CONFIGS, moves=_MOVES)
 def test_any_sequence_leaves_a_consistent_table(config: VirtualServer, moves: list[tuple[str, int | VirtualServer, int]]) -> None:
     """No dead server serves, the sorry server serves exactly when the quorum is lost, the live weight is the sum of the living."""

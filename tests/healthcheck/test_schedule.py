@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepalived_py.config.checkers import Timing
@@ -178,6 +178,7 @@ def test_fast_recovery_waits_after_a_failure() -> None:
     assert schedule.due == at(11)
 
 
+@settings(deadline=None)
 @given(
     results=st.lists(st.tuples(st.sampled_from((GOOD, BAD, NOT_RUN)), st.integers(0, 40_000_000)), max_size=60),
     retry=st.integers(0, 3),

@@ -1,6 +1,6 @@
 """The heap of deadlines behaves as a dictionary of deadlines would, and does not grow."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepalived_py.healthcheck.timers import Timers
@@ -16,6 +16,7 @@ _OPERATIONS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_OPERATIONS)
 def test_equals_a_plain_dictionary(operations: list[tuple[str, int, int]]) -> None:
     timers, model = Timers(), dict[int, int]()

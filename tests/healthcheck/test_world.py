@@ -23,6 +23,7 @@ RECOVERED = 6 + 0.5
 _FAULTS = st.lists(st.tuples(st.floats(0.1, 40), st.integers(1, 4), st.booleans()), max_size=12)
 
 
+@settings(deadline=None)
 @given(faults=_FAULTS, phase=st.floats(0, 1), inhibit=st.booleans(), quorum=st.integers(1, 5))
 def test_faults_of_any_pattern_are_seen_and_forgotten_in_time(
     faults: list[tuple[float, int, bool]], phase: float, inhibit: bool, quorum: int
@@ -119,7 +120,7 @@ def test_one_dead_server_of_a_fleet_touches_only_its_own_service() -> None:
     assert sum(isinstance(action, FifoLine) for action in w.actions) == 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     answers=st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=30),
     fast=st.booleans(),
