@@ -7,13 +7,13 @@ Read in this order:
     plan        (actual, desired, owned) -> the shortest list of `operations`
     ownership   which services are ours, so that nobody else's is ever touched
     attributes  the generic netlink interface of linux/ip_vs.h as tables
-    netlink     bytes <-> messages and attributes;  packer: operations -> bytes, bytes -> values of `table`
+    netlink     bytes <-> messages and attributes;  packer: operations -> bytes;  decoder: bytes -> values of `table`
     exchange    which requests of a batch have been answered, and how
     client      the only module with a socket
 
     Config, PoolState -> desired -> Table --+
                                             +-> plan -> [Operation] -> packer -> client -> kernel
-    kernel -> client -> packer ---> Table --+
+    kernel -> client -> decoder --> Table --+
 
 Weights come in as plain numbers: health checks, quorum rules and logging are other people's business.
 """
