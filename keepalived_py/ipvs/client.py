@@ -17,12 +17,12 @@ from keepalived_py.config.globals import LvsTimeouts
 from keepalived_py.errors import KernelError
 from keepalived_py.ipvs import decoder
 from keepalived_py.ipvs.attributes import FAMILY, FAMILY_FULLNAT, Command
-from keepalived_py.ipvs.exchange import Acknowledgements, Answer
 from keepalived_py.ipvs.features import KernelFeatures
-from keepalived_py.ipvs.netlink import DecodeError, Message, family_id, family_request
 from keepalived_py.ipvs.operations import Operation, meaning
 from keepalived_py.ipvs.packer import Packer
 from keepalived_py.ipvs.table import Info, Service, ServiceEntry, ServiceKey, ServiceStats, Statistics, SyncDaemon, Table, entry
+from keepalived_py.netlink.exchange import Acknowledgements, Answer
+from keepalived_py.netlink.framing import DecodeError, Message, family_id, family_request
 
 BATCH: Final = 128
 """Requests per send.  Their acknowledgements, about a kilobyte of buffer each, fit into a receive buffer of the default size."""

@@ -37,7 +37,6 @@ from keepalived_py.ipvs.attributes import (
     StatsAttribute,
     SyncState,
 )
-from keepalived_py.ipvs.netlink import DecodeError, Message, attributes, generic_attributes
 from keepalived_py.ipvs.table import (
     Destination,
     DestinationKey,
@@ -48,6 +47,7 @@ from keepalived_py.ipvs.table import (
     Statistics,
     SyncDaemon,
 )
+from keepalived_py.netlink.framing import DecodeError, Message, attributes, generic_attributes
 from keepalived_py.units import Seconds
 
 _U32: Final = NUMBER[Codec.U32]

@@ -28,13 +28,6 @@ from keepalived_py.ipvs.attributes import (
     ServiceAttribute,
     SyncState,
 )
-from keepalived_py.ipvs.netlink import (
-    ATTRIBUTE,
-    HEADERS_SIZE,
-    MessageFlag,
-    attribute,
-    generic_request,
-)
 from keepalived_py.ipvs.operations import (
     DelDaemon,
     DelDestination,
@@ -55,6 +48,13 @@ from keepalived_py.ipvs.table import (
     Service,
     ServiceKey,
     SyncDaemon,
+)
+from keepalived_py.netlink.framing import (
+    ATTRIBUTE,
+    HEADERS_SIZE,
+    MessageFlag,
+    attribute,
+    generic_request,
 )
 
 _REQUEST_ACK: Final = MessageFlag.REQUEST | MessageFlag.ACK

@@ -11,7 +11,7 @@ from typing import Final
 
 from keepalived_py.addresses import Address, Family
 from keepalived_py.config.vrrp import IpvlanMode
-from keepalived_py.ipvs.netlink import DecodeError, Message, MessageFlag, attribute, attributes
+from keepalived_py.netlink.framing import DecodeError, Message, MessageFlag, attribute, attributes
 from keepalived_py.system.route_messages import NLM_F_CREATE, NLM_F_EXCL, message
 
 RTM_NEWLINK: Final = 16

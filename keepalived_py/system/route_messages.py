@@ -24,7 +24,7 @@ from keepalived_py.config.routing import (
     RuleAction,
     VirtualAddress,
 )
-from keepalived_py.ipvs.netlink import HEADER, MessageFlag, attribute
+from keepalived_py.netlink.framing import HEADER, MessageFlag, attribute
 
 RTM_NEWADDR: Final = 20
 RTM_DELADDR: Final = 21

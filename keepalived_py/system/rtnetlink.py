@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from keepalived_py.errors import KernelError
-from keepalived_py.ipvs.exchange import Acknowledgements, Answer
-from keepalived_py.ipvs.netlink import DecodeError, Message, messages
+from keepalived_py.netlink.exchange import Acknowledgements, Answer
+from keepalived_py.netlink.framing import DecodeError, Message, messages
 from keepalived_py.system.link_messages import (
     RTM_NEWADDR,
     RTM_NEWLINK,

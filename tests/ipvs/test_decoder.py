@@ -22,9 +22,9 @@ from keepalived_py.config.lvs import (
 )
 from keepalived_py.ipvs import decoder
 from keepalived_py.ipvs.attributes import CommandAttribute, StatsAttribute
-from keepalived_py.ipvs.exchange import Answer
-from keepalived_py.ipvs.netlink import DecodeError, Message, messages
 from keepalived_py.ipvs.table import Destination, Info, Service, Statistics, SyncDaemon
+from keepalived_py.netlink.exchange import Answer
+from keepalived_py.netlink.framing import DecodeError, Message, messages
 from keepalived_py.units import Seconds
 from tests.ipvs.fake_kernel import destination_values, service_values, write
 from tests.ipvs.recorded import recorded

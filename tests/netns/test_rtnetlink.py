@@ -24,7 +24,7 @@ from keepalived_py.config.routing import (
     RuleAction,
     VirtualAddress,
 )
-from keepalived_py.ipvs.netlink import HEADER
+from keepalived_py.netlink.framing import HEADER
 from keepalived_py.system.link_messages import (
     RTM_DELADDR,
     RTM_NEWADDR,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepalived_py.ipvs import exchange
-from keepalived_py.ipvs.exchange import Acknowledgements, Answer
-from keepalived_py.ipvs.netlink import DecodeError
+from keepalived_py.netlink.exchange import Acknowledgements, Answer
+from keepalived_py.netlink.framing import DecodeError
 from tests.ipvs.fake_kernel import acknowledgement, datagram
 from tests.ipvs.recorded import recorded
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepalived_py.ipvs.netlink import (
+from keepalived_py.netlink.framing import (
     DecodeError,
     Message,
     MessageFlag,

@@ -7,7 +7,7 @@ answer to something that was given up, and is ignored.
 
 from typing import Final
 
-from keepalived_py.ipvs.netlink import DecodeError, Message, MessageFlag, MessageType, error_of, messages
+from keepalived_py.netlink.framing import DecodeError, Message, MessageFlag, MessageType, error_of, messages
 
 DUMP_MAX: Final = 4_000_000
 """Messages that one dump may bring before it is given up: far more than a kernel could hold."""
