@@ -10,71 +10,84 @@ from typing import Final
 from keepalived_py.parser import codes
 from keepalived_py.parser.origins import LineId
 from keepalived_py.parser.reader import CLOSE, OPEN, Segment
-from keepalived_py.parser.reading import Reading, did_you_mean
-from keepalived_py.parser.schema import SKIP, Block, Draft, Keyword, Refused, Repeat
+from keepalived_py.parser.reading import MAX_DIAGNOSTICS, Reading, did_you_mean
+from keepalived_py.parser.schema import SKIP, Block, Draft, Keyword, Known, Refused, Repeat
 
 _MAX_DEPTH: Final = 256
 
 
-class _Frame:
-    """An open block.  `skipped`: nothing in it counts.  `orphan`: contents of an unknown block, read as if outside of it."""
-
-    __slots__ = ("block", "draft", "line", "orphan", "skipped")
-
-    def __init__(self, block: Block, draft: Draft, line: LineId, *, skipped: bool = False, orphan: bool = False) -> None:
-        self.block = block
-        self.draft = draft
-        self.line = line
-        self.skipped = skipped
-        self.orphan = orphan
-
 
 class BlockReader:
-    """Turns segments into the draft of the root block; see the module for how it recovers."""
+    """Turns segments into the draft of the root block; see the module for how it recovers.
+
+    `_open` holds the drafts of the blocks that are open, outermost first; one that stands twice in a row stands for the contents of
+    an unknown block, which are read as if they stood outside of it.
+    """
 
     def __init__(self, root: Block, reading: Reading) -> None:
-        self.root = Draft(root, None, LineId(0))
         self._reading = reading
-        self._frames = [_Frame(root, self.root, LineId(0))]
-        self._expected: _Frame | None = None
+        self._known: dict[int, Known] = {}
+        self.root = Draft(root, None, LineId(0), self._known_of(root))
+        self._open = [self.root]
+        self._expected: Draft | None = None
         self._unknown_line = LineId(-1)
 
     def read(self, segments: Iterable[Segment]) -> Draft:
         """Read everything and return the root draft, with what was left open closed and reported."""
         reading = self._reading
-        frames = self._frames
+        opened = self._open
         for words, text, line in segments:
-            reading.line = line
-            if self._expected is not None:
-                opened = self._enter(is_open=words is OPEN)
-                if opened:
-                    continue
-            if words is CLOSE:
-                self._close(line)
-                continue
-            frame = frames[-1]
             if words is OPEN:
-                self._stray_open(frame, line)
+                if self._expected is not None:
+                    opened.append(self._expected)
+                    self._expected = None
+                else:
+                    self._stray_open(opened[-1], line)
                 continue
-            if frame.skipped:
-                continue
-            reading.words = words
-            reading.text = text
-            block = frame.block
-            entry = block.table.get(words[0])
-            if isinstance(entry, Keyword):
-                self._keyword(entry, frame.draft, words)
-            elif block.read_line is not None:
-                self._value_line(block, frame.draft, words)
-            elif entry is None:
-                self._unknown(block, words[0], line)
-            else:
-                self._block(entry, frame.draft, words, line)
+            if self._expected is not None:
+                self._assume_open()
+            draft = opened[-1]
+            if words is CLOSE:
+                reading.line = line
+                self._close(line)
+            elif not draft.skipped:
+                known = draft.known.get(text)
+                if known is not None:
+                    target, value = known
+                    draft.values[target] = value
+                    draft.lines[target] = line
+                else:
+                    reading.line, reading.text, reading.words = line, text, words
+                    self._content(draft, words, text, line)
         self._finish()
         return self.root
 
-    def _keyword(self, keyword: Keyword, draft: Draft, words: list[str]) -> None:
+    def _known_of(self, block: Block) -> Known:
+        """Return what is remembered of lines of a block: blocks are declared once, so that identity tells them apart."""
+        known = self._known.get(id(block))
+        if known is None:
+            known = self._known[id(block)] = {}
+        return known
+
+    def _content(self, draft: Draft, words: list[str], text: str, line: LineId) -> None:
+        """Read one line of a block's body."""
+        block = draft.block
+        entry = block.table.get(words[0])
+        if isinstance(entry, Keyword):
+            self._keyword(entry, draft, words, text)
+        elif block.read_line is not None:
+            self._value_line(block, draft, words)
+        elif entry is None:
+            self._unknown(block, words[0], line)
+        else:
+            self._block(entry, draft, words, line)
+
+    def _keyword(self, keyword: Keyword, draft: Draft, words: list[str], text: str) -> None:
         reading = self._reading
+        reported = len(reading.diagnostics)
+        if keyword.missing is not None and len(words) < 2:
+            reading.complain(keyword.missing, f"{keyword.name} needs a value", 0)
+            return
         try:
             value = keyword.kind.read(words, reading)
         except Refused as refusal:
@@ -89,6 +102,8 @@ class BlockReader:
             target = keyword.into or keyword.name
             draft.values[target] = value
             draft.lines[target] = reading.line
+            if keyword.repeatable and len(reading.diagnostics) == reported < MAX_DIAGNOSTICS:
+                draft.known[text] = target, value
         else:
             self._repeated(keyword, draft, value)
 
@@ -115,52 +130,40 @@ class BlockReader:
     def _block(self, block: Block, parent: Draft, words: list[str], line: LineId) -> None:
         """Read the line that starts a block; its body follows when an opening brace does."""
         reading = self._reading
-        draft = Draft(block, parent, line)
-        skipped = False
-        if block.header is None:
-            if len(words) > 1:
-                reading.complain(codes.BLOCK_EXTRA_WORDS, f"{block.name} takes no arguments")
-        else:
+        self._expected = draft = Draft(block, parent, line, self._known_of(block))
+        if block.header is not None:
             try:
                 draft.header = block.header.read(words, reading)
             except Refused as refusal:
                 reading.refused(refusal)
-                skipped = True
-        if not skipped and block.open is not None:
-            skipped = block.open(draft, reading) is SKIP
-        self._expected = _Frame(block, draft, line, skipped=skipped)
+                draft.skipped = True
+                return
+        elif len(words) > 1 and block.read_line is not None:
+            reading.complain(codes.BLOCK_EXTRA_WORDS, f"{block.name} takes no arguments")
+        if block.open is not None and block.open(draft, reading) is SKIP:
+            draft.skipped = True
 
-    def _enter(self, *, is_open: bool) -> bool:
-        """Open the block whose brace is due; return whether the segment was that brace."""
-        frame = self._expected
-        assert frame is not None
+    def _assume_open(self) -> None:
+        """Open the block whose brace is due although something else follows."""
+        draft = self._expected
+        assert draft is not None
         self._expected = None
-        if not is_open:
-            if frame.skipped:
-                return False
-            if frame.block.read_line is not None:
-                self._reading.report(
-                    codes.VALUE_BLOCK_WITHOUT_BRACE,
-                    f"the opening brace of {frame.block.name} is missing",
-                    frame.line,
-                    frame.block.name,
-                )
-            else:
-                self._reading.report(
-                    codes.MISSING_OPEN, f"the opening brace of {frame.block.name} is missing", frame.line, frame.block.name
-                )
-        self._frames.append(frame)
-        return is_open
+        if draft.skipped:
+            return
+        name = draft.block.name
+        code = codes.MISSING_OPEN if draft.block.read_line is None else codes.VALUE_BLOCK_WITHOUT_BRACE
+        self._reading.report(code, f"the opening brace of {name} is missing", draft.line, name)
+        self._open.append(draft)
 
-    def _stray_open(self, frame: _Frame, line: LineId) -> None:
+    def _stray_open(self, draft: Draft, line: LineId) -> None:
         """Go on after a brace that no keyword asked for; what it encloses is read as if it were not there."""
-        if not frame.skipped:
-            if frame.block.read_line is not None or line != self._unknown_line:
+        if not draft.skipped:
+            if draft.block.read_line is not None or line != self._unknown_line:
                 self._reading.report(codes.STRAY_OPEN, "an opening brace that belongs to no block", line, "{")
-            if len(self._frames) >= _MAX_DEPTH:
+            if len(self._open) >= _MAX_DEPTH:
                 self._reading.report(codes.EXPANSION_TOO_DEEP, f"blocks nest deeper than {_MAX_DEPTH}", line, "{")
                 return
-        self._frames.append(_Frame(frame.block, frame.draft, line, skipped=frame.skipped, orphan=True))
+        self._open.append(draft)
 
     def _value_line(self, block: Block, draft: Draft, words: list[str]) -> None:
         assert block.read_line is not None
@@ -175,28 +178,32 @@ class BlockReader:
         self._reading.complain(codes.UNKNOWN_KEYWORD, f"unknown keyword {word!r} {level}", 0, did_you_mean(word, block.table))
 
     def _close(self, line: LineId) -> None:
-        if len(self._frames) == 1:
+        opened = self._open
+        draft = opened[-1]
+        if draft is self.root and len(opened) == 1:
             self._reading.report(codes.STRAY_CLOSE, "a closing brace without an open block", line, "}")
             return
-        self._leave(self._frames.pop())
+        opened.pop()
+        if draft is not opened[-1] and not draft.skipped:
+            self._leave(draft)
 
-    def _leave(self, frame: _Frame) -> None:
-        if frame.orphan or frame.skipped:
-            return
-        if frame.block.close is not None:
-            frame.block.close(frame.draft, self._reading)
-        elif frame.draft.parent is not None:
-            frame.draft.parent.children.append(frame.draft)
+    def _leave(self, draft: Draft) -> None:
+        """Hand a block that is complete to whoever keeps it."""
+        if draft.block.close is not None:
+            draft.block.close(draft, self._reading)
+        elif draft.parent is not None:
+            draft.parent.children.append(draft)
 
     def _finish(self) -> None:
         """Close what the end of the text left open, and say which blocks those were."""
-        if self._expected is not None and not self._enter(is_open=False):
-            pass
-        missing = len(self._frames) - 1
+        if self._expected is not None:
+            self._assume_open()
+        opened = self._open
+        missing = len(opened) - 1
         if missing:
-            frame = self._frames[-1]
-            named = frame.block.name or "a block"
+            named = opened[-1].block.name or "a block"
             braces = "a closing brace is" if missing == 1 else f"{missing} closing braces are"
-            self._reading.report(codes.MISSING_CLOSE, f"{braces} missing; {named} is still open", frame.line, frame.block.name)
-        while len(self._frames) > 1:
-            self._leave(self._frames.pop())
+            line = opened[-1].line
+            self._reading.report(codes.MISSING_CLOSE, f"{braces} missing; {named} is still open", line, opened[-1].block.name)
+        while len(opened) > 1:
+            self._close(opened[-1].line)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from keepalived_py.addresses import Address
@@ -34,10 +35,8 @@ _THREE_SECONDS: Final = micro(3)
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a real server says for all of its checks; None leaves it to the type of the check."""
+    """What a real server, or the virtual server around it, says for all checks; None leaves it to the type of the check."""
 
-    address: Address
-    port: int
     connect_timeout: Micro
     delay_loop: Micro
     retry: int | None
@@ -48,22 +47,26 @@ class Defaults:
     virtualhost: str | None
 
 
-def build_checkers(drafts: list[Draft], defaults: Defaults, checks: ScriptChecks, reading: Reading) -> tuple[Checker, ...]:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a checker is built from besides its own draft."""
+
+    address: Address
+    port: int
+    defaults: Defaults
+    checks: ScriptChecks
+    reading: Reading
+
+
+def build_checkers(drafts: list[Draft], around: Around) -> tuple[Checker, ...]:
     """Return the checkers of one real server, in order; those that cannot run have been reported."""
-    built: list[Checker] = []
-    for draft in drafts:
-        name = draft.block.name
-        if name in ("HTTP_GET", "SSL_GET"):
-            built.append(_http(draft, defaults, reading, tls=name == "SSL_GET"))
-        elif name == "SMTP_CHECK":
-            built.extend(_smtp(draft, defaults))
-        elif name == "MISC_CHECK":
-            checker = _misc(draft, defaults, checks, reading)
-            if checker is not None:
-                built.append(checker)
-        else:
-            built.append(_SIMPLE[name](draft.values, defaults))
-    return tuple(built)
+    if len(drafts) == 1:
+        return tuple(_BUILDERS[drafts[0].block.name](drafts[0], around))
+    return tuple(checker for draft in drafts for checker in _BUILDERS[draft.block.name](draft, around))
+
+
+_share_timing = lru_cache(maxsize=1024)(Timing)
+"""Timings are few and checks are many: equal ones are one object."""
 
 
 def _timing(values: dict[str, Any], defaults: Defaults, retry: int = 1, pause: Micro | None = _ONE_SECOND) -> Timing:
@@ -73,7 +76,7 @@ def _timing(values: dict[str, Any], defaults: Defaults, retry: int = 1, pause: M
     own_pause = get("timing.delay_before_retry", defaults.delay_before_retry)
     own_retry = get("timing.retry", defaults.retry)
     warmup = get("timing.warmup", defaults.warmup)
-    return Timing(
+    return _share_timing(
         loop,
         retry if own_retry is None else own_retry,
         own_pause if own_pause is not None else loop if pause is None else pause,
@@ -83,37 +86,38 @@ def _timing(values: dict[str, Any], defaults: Defaults, retry: int = 1, pause: M
     )
 
 
-def _endpoint(values: dict[str, Any], defaults: Defaults) -> Endpoint:
+def _endpoint(values: dict[str, Any], around: Around) -> Endpoint:
     get = values.get
     return Endpoint(
-        get("endpoint.address", defaults.address),
-        get("endpoint.port", defaults.port),
+        get("endpoint.address", around.address),
+        get("endpoint.port", around.port),
         get("endpoint.bindto"),
         get("endpoint.bind_port", 0),
         get("endpoint.bind_if"),
         get("endpoint.fwmark", 0),
-        get("endpoint.connect_timeout", defaults.connect_timeout),
+        get("endpoint.connect_timeout", around.defaults.connect_timeout),
     )
 
 
-def _tcp(values: dict[str, Any], defaults: Defaults) -> TcpCheck:
-    return TcpCheck(_endpoint(values, defaults), _timing(values, defaults))
+def _tcp(draft: Draft, around: Around) -> list[Checker]:
+    return [TcpCheck(_endpoint(draft.values, around), _timing(draft.values, around.defaults))]
 
 
-def _ping(values: dict[str, Any], defaults: Defaults) -> PingCheck:
-    return PingCheck(_endpoint(values, defaults), _timing(values, defaults))
+def _ping(draft: Draft, around: Around) -> list[Checker]:
+    return [PingCheck(_endpoint(draft.values, around), _timing(draft.values, around.defaults))]
 
 
-def _dns(values: dict[str, Any], defaults: Defaults) -> DnsCheck:
-    timing = _timing(values, defaults, retry=3, pause=None)
-    return DnsCheck(_endpoint(values, defaults), timing, values.get("type", "SOA"), values.get("name", ""))
+def _dns(draft: Draft, around: Around) -> list[Checker]:
+    values = draft.values
+    timing = _timing(values, around.defaults, retry=3, pause=None)
+    return [DnsCheck(_endpoint(values, around), timing, values.get("type", "SOA"), values.get("name", ""))]
 
 
-def _udp(values: dict[str, Any], defaults: Defaults) -> UdpCheck:
-    get = values.get
-    return UdpCheck(
-        _endpoint(values, defaults),
-        _timing(values, defaults),
+def _udp(draft: Draft, around: Around) -> list[Checker]:
+    get = draft.values.get
+    check = UdpCheck(
+        _endpoint(draft.values, around),
+        _timing(draft.values, around.defaults),
         get("payload", b""),
         get("require_reply", False),
         get("reply", b""),
@@ -121,67 +125,61 @@ def _udp(values: dict[str, Any], defaults: Defaults) -> UdpCheck:
         get("min_reply_length", 0),
         get("max_reply_length", 255),
     )
+    return [check]
 
 
-def _file(values: dict[str, Any], defaults: Defaults) -> FileCheck:
-    return FileCheck(values["track_file"], _timing(values, defaults), values.get("weight"), values.get("reverse", False))
+def _file(draft: Draft, around: Around) -> list[Checker]:
+    values = draft.values
+    timing = _timing(values, around.defaults)
+    return [FileCheck(values["track_file"], timing, values.get("weight"), values.get("reverse", False))]
 
 
-def _bfd(values: dict[str, Any], defaults: Defaults) -> BfdCheck:
-    return BfdCheck(values["name"], _timing(values, defaults))
+def _bfd(draft: Draft, around: Around) -> list[Checker]:
+    return [BfdCheck(draft.values["name"], _timing(draft.values, around.defaults))]
 
 
-_SIMPLE: Final[dict[str, Callable[[dict[str, Any], Defaults], Checker]]] = {
-    "TCP_CHECK": _tcp,
-    "PING_CHECK": _ping,
-    "DNS_CHECK": _dns,
-    "UDP_CHECK": _udp,
-    "FILE_CHECK": _file,
-    "BFD_CHECK": _bfd,
-}
-
-
-def _smtp(draft: Draft, defaults: Defaults) -> list[SmtpCheck]:
+def _smtp(draft: Draft, around: Around) -> list[Checker]:
     """Return one checker, and one more for each old ``host`` block; without words of its own the first takes over a host's."""
     values = draft.values
     helo = {"helo_name": values["helo_name"]} if "helo_name" in values else {}
-    endpoints = [_endpoint(host.values, defaults) for host in draft.children]
+    endpoints = [_endpoint(host.values, around) for host in draft.children]
     if not endpoints or any(name.startswith("endpoint.") for name in values):
-        endpoints.insert(0, _endpoint(values, defaults))
-    timing = _timing(values, defaults)
+        endpoints.insert(0, _endpoint(values, around))
+    timing = _timing(values, around.defaults)
     return [SmtpCheck(endpoint, timing, **helo) for endpoint in endpoints]
 
 
-def _misc(draft: Draft, defaults: Defaults, checks: ScriptChecks, reading: Reading) -> MiscCheck | None:
+def _misc(draft: Draft, around: Around) -> list[Checker]:
     values = draft.values
     script: Script = values["script"]
-    user = values.get("user") or script.user or default_user(reading)
+    user = values.get("user") or script.user or default_user(around.reading)
     if user is None:
-        reading.report(codes.CHECK_SCRIPT, f"{script.argv[0]}: no user to run it as; the check is dropped", draft.line)
-        return None
-    allowed = checks.allowed(Script(script.argv, user), draft.place("script"), also_read=True)
+        around.reading.report(codes.CHECK_SCRIPT, f"{script.argv[0]}: no user to run it as; the check is dropped", draft.line)
+        return []
+    allowed = around.checks.allowed(Script(script.argv, user), draft.place("script"), also_read=True)
     if allowed is None:
-        return None
-    timing = _timing(values, defaults, retry=0)
-    return MiscCheck(allowed, timing, values.get("timeout", Micro(0)), values.get("dynamic", False))
+        return []
+    timing = _timing(values, around.defaults, retry=0)
+    return [MiscCheck(allowed, timing, values.get("timeout", Micro(0)), values.get("dynamic", False))]
 
 
-def _http(draft: Draft, defaults: Defaults, reading: Reading, *, tls: bool) -> HttpCheck:
+def _http(draft: Draft, around: Around) -> list[Checker]:
     values = draft.values
     get = values.get
     compliant = get("tls_compliant", False)
-    return HttpCheck(
-        _endpoint(values, defaults),
-        _timing(values, defaults, pause=_THREE_SECONDS),
-        tls,
-        tuple(_url(url, reading, compliant=compliant) for url in draft.children),
-        get("virtualhost", defaults.virtualhost),
+    check = HttpCheck(
+        _endpoint(values, around),
+        _timing(values, around.defaults, pause=_THREE_SECONDS),
+        draft.block.name == "SSL_GET",
+        tuple([_url(url, around.reading, compliant=compliant) for url in draft.children]),
+        get("virtualhost", around.defaults.virtualhost),
         get("http_protocol", "1.0"),
         get("enable_sni", False),
         get("sni_name"),
         get("fast_recovery", False),
         compliant,
     )
+    return [check]
 
 
 def _url(draft: Draft, reading: Reading, *, compliant: bool) -> Url:
@@ -219,3 +217,17 @@ def _regex(draft: Draft, reading: Reading) -> Regex | None:
         high,
         values.get("regex.stack"),
     )
+
+
+_BUILDERS: Final[dict[str, Callable[[Draft, Around], list[Checker]]]] = {
+    "TCP_CHECK": _tcp,
+    "HTTP_GET": _http,
+    "SSL_GET": _http,
+    "SMTP_CHECK": _smtp,
+    "DNS_CHECK": _dns,
+    "UDP_CHECK": _udp,
+    "PING_CHECK": _ping,
+    "MISC_CHECK": _misc,
+    "FILE_CHECK": _file,
+    "BFD_CHECK": _bfd,
+}

@@ -26,8 +26,9 @@ from keepalived_py.config.lvs import (
     VirtualServer,
     VirtualServerGroup,
 )
+from keepalived_py.config.scripts import Script
 from keepalived_py.parser import codes
-from keepalived_py.parser.build_checkers import Defaults, build_checkers
+from keepalived_py.parser.build_checkers import Around, Defaults, build_checkers
 from keepalived_py.parser.diagnostics import Code
 from keepalived_py.parser.origins import LineId
 from keepalived_py.parser.reading import Reading, did_you_mean
@@ -38,6 +39,10 @@ from keepalived_py.units import Seconds, micro
 _PERSISTENT: Final = Seconds(360)
 _FIVE_SECONDS: Final = micro(5)
 _A_MINUTE: Final = micro(60)
+
+
+_INHERITED: Final = frozenset({"connect_timeout", "delay_loop", "retry", "delay_before_retry", "warmup", "alpha", "virtualhost"})
+"""Words of a real server that its checks take over, and that it takes over from the virtual server."""
 
 
 class ServiceBuilder:
@@ -97,6 +102,7 @@ class _Service:
         self._local_groups = local_groups
         self._group: VirtualServerGroup | None = None
         self._kind: str = draft.header[0]
+        self._defaults = self._service_defaults()
 
     @property
     def _name(self) -> str:
@@ -149,8 +155,8 @@ class _Service:
             inhibit_on_failure=get("inhibit_on_failure", False),
             quorum=quorum,
             hysteresis=hysteresis,
-            quorum_up=self._checks.allowed(get("quorum_up"), draft.place("quorum_up")),
-            quorum_down=self._checks.allowed(get("quorum_down"), draft.place("quorum_down")),
+            quorum_up=self._script(draft, "quorum_up"),
+            quorum_down=self._script(draft, "quorum_down"),
             weight=get("weight", 1),
             retry=get("retry"),
             delay_before_retry=get("delay_before_retry"),
@@ -337,48 +343,55 @@ class _Service:
 
     def _build_server(self, child: Draft, forwarding: Forwarding, service_port: int) -> RealServer:
         """Return a real server, with what it does not say taken from the virtual server."""
-        values, service = child.values, self._values
+        get, service = child.values.get, self._values.get
         address, port = child.header
-
-        def inherited(name: str, default: Any = None) -> Any:
-            value = values.get(name)
-            return value if value is not None else service.get(name, default)
-
         port = port or service_port
-        defaults = Defaults(
-            address=address,
-            port=port,
-            connect_timeout=inherited("connect_timeout", _FIVE_SECONDS),
-            delay_loop=inherited("delay_loop", _A_MINUTE),
-            retry=inherited("retry"),
-            delay_before_retry=inherited("delay_before_retry"),
-            warmup=inherited("warmup"),
-            alpha=inherited("alpha", False),
-            log_all_failures=self._globals.checker_log_all_failures,
-            virtualhost=inherited("virtualhost"),
-        )
-        allowed = self._checks.allowed
+        own = self._defaults if _INHERITED.isdisjoint(child.values) else self._own_defaults(child.values)
+        checkers = build_checkers(child.children, Around(address, port, own, self._checks, self._reading)) if child.children else ()
         return RealServer(
             address,
             port,
-            inherited("weight", 1),
+            get("weight", service("weight", 1)),
             forwarding,
-            values.get("uthreshold", 0),
-            values.get("lthreshold", 0),
-            inherited("inhibit_on_failure", False),
-            allowed(values.get("notify_up"), child.place("notify_up")),
-            allowed(values.get("notify_down"), child.place("notify_down")),
-            defaults.alpha,
-            defaults.retry,
-            defaults.delay_before_retry,
-            defaults.warmup,
-            defaults.connect_timeout,
-            defaults.delay_loop,
-            self._alert(values.get("smtp_alert"), default=True),
-            values.get("virtualhost"),
-            values.get("snmp_name"),
-            build_checkers(child.children, defaults, self._checks, self._reading),
+            get("uthreshold", 0),
+            get("lthreshold", 0),
+            get("inhibit_on_failure", service("inhibit_on_failure", False)),
+            self._script(child, "notify_up"),
+            self._script(child, "notify_down"),
+            own.alpha,
+            own.retry,
+            own.delay_before_retry,
+            own.warmup,
+            own.connect_timeout,
+            own.delay_loop,
+            self._alert(get("smtp_alert"), default=True),
+            get("virtualhost"),
+            get("snmp_name"),
+            checkers,
         )
+
+    def _script(self, draft: Draft, name: str) -> Script | None:
+        """Return a script as it may be run."""
+        script = draft.values.get(name)
+        return self._checks.allowed(script, draft.place(name)) if script is not None else None
+
+    def _service_defaults(self) -> Defaults:
+        """Return what the virtual server says for the checks of all its real servers."""
+        get = self._values.get
+        return Defaults(
+            connect_timeout=get("connect_timeout", _FIVE_SECONDS),
+            delay_loop=get("delay_loop", _A_MINUTE),
+            retry=get("retry"),
+            delay_before_retry=get("delay_before_retry"),
+            warmup=get("warmup"),
+            alpha=get("alpha", False),
+            log_all_failures=self._globals.checker_log_all_failures,
+            virtualhost=get("virtualhost"),
+        )
+
+    def _own_defaults(self, values: dict[str, Any]) -> Defaults:
+        """Return the same for a real server that has words of its own."""
+        return replace(self._defaults, **{name: values[name] for name in _INHERITED & values.keys()})
 
     def _settle_ports(
         self, servers: tuple[RealServer, ...], sorry: SorryServer | None

@@ -7,7 +7,7 @@ routes) have files of their own.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from keepalived_py.addresses import Address
 from keepalived_py.parser import codes
@@ -63,6 +63,7 @@ def _interval(low: int, high: int) -> str:
 class Flag:
     """A word that stands alone; surplus words are ignored."""
 
+    pure: ClassVar[bool] = True
     value: Any = True
     syntax: str = ""
 
@@ -83,6 +84,7 @@ _FALSE: Final = frozenset({"false", "off", "no"})
 class Boolean:
     """``[true|on|yes|false|off|no]``; the bare keyword means true."""
 
+    pure: ClassVar[bool] = True
     code: Code = codes.BAD_BOOLEAN
     syntax: str = "[BOOL]"
 
@@ -109,6 +111,7 @@ class Integer:
     `otherwise` replaces a refused value.  `lenient`: outside of a test, trailing garbage is only reported.
     """
 
+    pure: ClassVar[bool] = True
     low: int = 0
     high: int = UINT_MAX
     bare: int | None = None
@@ -156,6 +159,7 @@ def _magnitude(word: str) -> int:
 class Span:
     """Seconds with at most `places` decimals, kept as `Micro`; `low` and `high` are microseconds."""
 
+    pure: ClassVar[bool] = True
     low: int = 0
     high: int = UINT_MAX * MICRO_PER_SECOND
     places: int = 6
@@ -201,6 +205,7 @@ class Span:
 class Word:
     """One word.  `optional`: may be left out, and is then `bare`.  `limit`: longest length, beyond which it is cut and reported."""
 
+    pure: ClassVar[bool] = True
     name: str = "WORD"
     optional: bool = False
     bare: str = ""
@@ -240,6 +245,7 @@ class Word:
 class Choice:
     """One of a few words.  `values` maps what is written to what it means; `fold`: case does not matter."""
 
+    pure: ClassVar[bool] = True
     values: dict[str, Any]
     fold: bool = False
     code: Code = codes.BAD_WORD
@@ -277,6 +283,7 @@ class Choice:
 class Words:
     """All words of the line, at least `least`."""
 
+    pure: ClassVar[bool] = True
     name: str = "WORD..."
     least: int = 1
 
@@ -308,6 +315,7 @@ def parse_address(word: str, index: int = 1) -> Address:
 class IpAddress:
     """A numeric address, of one family where `family` is given; `multicast` demands one."""
 
+    pure: ClassVar[bool] = True
     family: int | None = None
     multicast: bool = False
     optional: bool = False
@@ -336,6 +344,7 @@ class IpAddress:
 class Port:
     """A port from 1 to 65535."""
 
+    pure: ClassVar[bool] = True
     syntax: str = field(default="PORT")
 
     def read(self, words: list[str], reading: Reading) -> int:
@@ -361,6 +370,7 @@ def parse_port(word: str, reading: Reading, index: int = 1, low: int = 1) -> int
 class Numbers:
     """One or more integers in a range, such as processor numbers."""
 
+    pure: ClassVar[bool] = True
     low: int = 0
     high: int = UINT_MAX
     name: str = "INT..."

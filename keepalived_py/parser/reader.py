@@ -1,12 +1,13 @@
 """Lines of all files, in the order in which they count, as segments of words and braces.
 
-This is where includes nest, conditional lines drop out, and definitions and sequences expand.  Lines without any special character
-take a short way: they are most of every large file.  No keyword is known here but `include`.
+This is where includes nest, conditional lines drop out, and definitions and sequences expand.  What a plain line amounts to does
+not depend on where it stands, so that it is worked out once for each different line: large files repeat themselves.  No keyword is
+known here but `include`.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from keepalived_py.parser import codes
 from keepalived_py.parser.diagnostics import Code
@@ -26,7 +27,10 @@ from keepalived_py.parser.source import MAX_LINE, Include, Opened, SourceFile, o
 from keepalived_py.parser.tokens import find_brace, split_words, strip_comment
 
 Segment = tuple[list[str], str, LineId]
-"""Words, the text that they were split from, and its place.  A brace is `OPEN` or `CLOSE`, compared by identity."""
+"""Words, the text that they were split from, and its place.  A brace is `OPEN` or `CLOSE`, compared by identity.
+
+Equal lines share one list of words: whoever takes a segment must not change it.
+"""
 
 OPEN: Final = ["{"]
 CLOSE: Final = ["}"]
@@ -37,9 +41,14 @@ MAX_NESTING: Final = 64
 MAX_EXPANDED: Final = 2_000_000
 """How many lines definitions and sequences may make in total."""
 
+MAX_KNOWN: Final = 1 << 16
+"""How many different lines are remembered."""
+
 _SPECIAL: Final = re.compile(r'[{}!#"@$~\\\r]|[^\t -\x7e]')
-_INCLUDE: Final = re.compile(r"include([rmwba]*)\Z")
+_SPECIAL_BUT_QUOTES: Final = re.compile(r"[{}!#@$~\\\r]|[^\t -\x7e]")
+_INCLUDE: Final = re.compile(r"include([rmwba]?)[ \t\f\v]+(.*)\Z", re.DOTALL)
 _LETTERS: Final = {
+    "": Include.LENIENT,
     "r": Include.READABLE,
     "m": Include.READABLE | Include.MATCH,
     "w": Include.READABLE | Include.MATCH | Include.WILDCARD,
@@ -58,18 +67,39 @@ class StrictIncludeError(Exception):
 
 
 class _Frame:
-    """One file being read."""
+    """One file being read; `lines` yields each line with its place."""
 
-    __slots__ = ("base", "directory", "file", "lines", "number", "shown", "strict")
+    __slots__ = ("directory", "lines", "shown", "strict")
 
     def __init__(self, file: SourceFile, base: LineId, shown: str, strict: Include) -> None:
-        self.file = file
-        self.base = base
-        self.lines = iter(file.lines)
-        self.number = 0
+        self.lines = cast("Iterator[tuple[LineId, str]]", enumerate(file.lines, base + 1))
         self.directory = file.directory
         self.shown = shown
         self.strict = strict
+
+
+def plain_segments(text: str) -> tuple[tuple[list[str], str], ...] | None:
+    """Return the words of a line that means the same wherever it stands, none for a blank one; None when it needs a closer look."""
+    match = _SPECIAL.search(text)
+    if len(text) > MAX_LINE:
+        return None
+    if match is None:
+        words = text.split()
+        return None if words and words[0].startswith("include") else ((words, text),) if words else ()
+    special, at = match.group(), match.start()
+    head, tail = text[:at], text[at + 1 :]
+    if special in "{}":
+        words = head.split()
+        if (tail and not tail.isspace()) or (words and (special == "}" or words[0].startswith("include"))):
+            return None
+        brace = (OPEN if special == "{" else CLOSE), text
+        return ((words, head), brace) if words else (brace,)
+    if special == '"' and not head.lstrip().startswith("include") and not _SPECIAL_BUT_QUOTES.search(tail):
+        words, open_quote = split_words(text)
+        return None if open_quote else ((words, text),)
+    if special in "#!" and not head.strip() and tail.isascii() and "\0" not in tail:
+        return ()
+    return None
 
 
 class LineReader:
@@ -97,6 +127,7 @@ class LineReader:
         self._opener = opener
         self._frames: list[_Frame] = []
         self._pending: list[_Pending] = []
+        self._known: dict[str, tuple[tuple[list[str], str], ...]] = {}
         self._expanded = 0
         self._line = LineId(0)
         self._definitions = Definitions(
@@ -118,37 +149,21 @@ class LineReader:
 
     def _read_frame(self, frame: _Frame) -> Iterator[Segment]:
         """Read the innermost file until it ends or another one is included."""
-        plain = frame.file.plain
-        base = frame.base
-        special = _SPECIAL.search
+        known = self._known
         frames = self._frames
-        for text in frame.lines:
-            frame.number += 1
-            line = LineId(base + frame.number)
-            match = special(text)
-            if match is None and plain:
-                words = text.split()
-                if words:
-                    if words[0][:7] == "include" and self._include(text, words, line):
+        for line, text in frame.lines:
+            made = known.get(text)
+            if made is None:
+                made = plain_segments(text)
+                if made is None:
+                    yield from self._physical(text, line)
+                    if frames[-1] is not frame:
                         return
-                    yield words, text, line
-                continue
-            if plain and match is not None:
-                brace = match.group()
-                at = match.start()
-                if brace == "}" and text.strip() == "}":
-                    yield CLOSE, text, line
                     continue
-                if brace == "{" and not text[at + 1 :].strip():
-                    head = text[:at]
-                    words = head.split()
-                    if words and words[0][:7] != "include":
-                        yield words, head, line
-                        yield OPEN, text, line
-                        continue
-            yield from self._physical(text, line)
-            if frames[-1] is not frame:
-                return
+                if len(known) < MAX_KNOWN:
+                    known[text] = made
+            for words, part in made:
+                yield words, part, line
         frames.pop()
         self.strict = frame.strict
 
@@ -193,7 +208,7 @@ class LineReader:
         if "\0" in text:
             self._report(codes.EMBEDDED_NUL, "the line holds a NUL byte and is ignored", line, "")
             return ""
-        return self._stripped(text.rstrip("\r"), line)
+        return self._stripped(text, line)
 
     def _stripped(self, text: str, line: LineId) -> str:
         return strip_comment(text, lambda: self._report(codes.UNMATCHED_QUOTE, "a double quote is not closed", line, '"'))
@@ -204,6 +219,8 @@ class LineReader:
         prepared = self._prepare(text, line)
         while prepared is not None:
             text, line = prepared
+            if text.startswith("include") and self._include(text, line):
+                return
             at = find_brace(text)
             if at < 0:
                 yield from self._words(text, line)
@@ -281,10 +298,7 @@ class LineReader:
                 self._pending.pop()
             else:
                 yield made[0], made[1]
-        frame = self._frames[-1]
-        for text in frame.lines:
-            frame.number += 1
-            line = LineId(frame.base + frame.number)
+        for line, text in self._frames[-1].lines:
             yield self._checked(text, line), line
 
     def _sequence(self, text: str, line: LineId) -> None:
@@ -327,9 +341,8 @@ class LineReader:
         words, unmatched = split_words(text) if text.isascii() else self._split_any(text)
         if unmatched:
             self._report(codes.UNMATCHED_QUOTE, "a double quote is not closed", line, '"')
-        if not words or (words[0][:7] == "include" and self._include(text, words, line)):
-            return
-        yield words, text, line
+        if words:
+            yield words, text, line
 
     @staticmethod
     def _split_any(text: str) -> tuple[list[str], bool]:
@@ -338,26 +351,21 @@ class LineReader:
             return split_words(text)
         return [word for word in re.split(r"[ \t\f\n\r\v]+", text) if word], False
 
-    def _include(self, text: str, words: list[str], line: LineId) -> bool:
-        """Open what an include line names; return whether it is one."""
-        match = _INCLUDE.match(words[0])
+    def _include(self, text: str, line: LineId) -> bool:
+        """Open what an include line names; return whether it is one.  The rest of the line is the name, blanks and all."""
+        match = _INCLUDE.match(text)
         if match is None:
             return False
-        strict = self.strict
-        for letter in match.group(1):
-            strict |= _LETTERS[letter]
-        parts = text.split(None, 2)
-        if len(parts) < 2:
-            self._report(codes.MISSING_PARAMETER, f"{words[0]} needs a file name", line, words[0])
-            return True
+        letter, name = match.groups()
+        strict = self.strict | _LETTERS[letter]
         if len(self._frames) >= MAX_NESTING:
-            self._report(codes.INCLUDE_TOO_DEEP, f"includes nest deeper than {MAX_NESTING}", line, parts[1])
+            self._report(codes.INCLUDE_TOO_DEEP, f"includes nest deeper than {MAX_NESTING}", line, name)
             return True
         frame = self._frames[-1]
-        opened = self._opener(parts[1], frame.directory, frame.shown)
+        opened = self._opener(name, frame.directory, frame.shown)
         for problem in opened.problems:
             fatal = bool(problem.check & strict)
-            self._report(codes.STRICT_INCLUDE if fatal else codes.FILE_NOT_READ, problem.text, line, parts[1])
+            self._report(codes.STRICT_INCLUDE if fatal else codes.FILE_NOT_READ, problem.text, line, name)
             if fatal:
                 raise StrictIncludeError(problem.text)
         for file in reversed(opened.files):

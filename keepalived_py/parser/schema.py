@@ -30,7 +30,11 @@ class Refused(Exception):
 
 
 class Kind(Protocol):
-    """The type of a keyword's value: how it is read, written and described."""
+    """The type of a keyword's value: how it is read, written and described.
+
+    A kind that has ``pure = True`` makes the same value of the same words every time, whatever stands around them, so that a line
+    that repeats is read once.
+    """
 
     @property
     def syntax(self) -> str:
@@ -69,7 +73,9 @@ class Keyword:
     `into`: field of the model, dotted for nested ones (empty: the name).  `apply` replaces the plain assignment; `since` is the
     release of keepalived that brought the word, or the dialect it comes from; `alias_of` the word whose field it shares (an
     alias is never dumped); `old` reports the spelling (`codes.OLD_SPELLING` or `codes.DEPRECATED`); `why` explains an `effect`
-    other than honoured.
+    other than honoured.  `missing`: what is reported when no word follows, instead of `Kind.read` being asked (which for most
+    kinds ends the reading).  `show` gives the arguments from the whole model, one string for each line, where the field alone does
+    not tell them.
     """
 
     name: str
@@ -83,6 +89,14 @@ class Keyword:
     old: Code | None = None
     effect: Effect = Effect.HONOURED
     why: str = ""
+    missing: Code | None = None
+    show: "Callable[[Any], Sequence[str]] | None" = None
+    repeatable: bool = field(init=False, compare=False, repr=False)
+    """Whether reading an equal line again does nothing but assign an equal value."""
+
+    def __post_init__(self) -> None:
+        plain = self.apply is None and self.old is None and self.repeat is Repeat.LAST
+        object.__setattr__(self, "repeatable", plain and getattr(self.kind, "pure", False))
 
     @property
     def target(self) -> str:
@@ -90,16 +104,25 @@ class Keyword:
         return self.into or self.name
 
 
+Known = dict[str, tuple[str, Any]]
+"""Lines of one kind of block that have been read already: the field and the value that each assigns, and nothing else."""
+
+
 class Draft:
-    """A block while it is read: values by field, and the line that set each of them."""
+    """A block while it is read: values by field, and the line that set each of them.
 
-    __slots__ = ("block", "children", "header", "line", "lines", "parent", "values")
+    `skipped`: nothing in it counts.  `known` is the reader's own.
+    """
 
-    def __init__(self, block: "Block", parent: "Draft | None", line: LineId, header: Any = None) -> None:
+    __slots__ = ("block", "children", "header", "known", "line", "lines", "parent", "skipped", "values")
+
+    def __init__(self, block: "Block", parent: "Draft | None", line: LineId, known: Known) -> None:
         self.block = block
         self.parent = parent
         self.line = line
-        self.header = header
+        self.known = known
+        self.header: Any = None
+        self.skipped = False
         self.values: dict[str, Any] = {}
         self.lines: dict[str, LineId] = {}
         self.children: list[Draft] = []

@@ -5,13 +5,10 @@ UTF-8 and whatever is no UTF-8 survives as surrogates.
 """
 
 import enum
-import glob
 import os
-import re
 import stat
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 MAX_LINE: Final = 1023
@@ -37,12 +34,11 @@ class Include(enum.Flag):
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file as read.  `plain`: ASCII, no control characters but tab, no overlong line, so that lines may be split the fast way."""
+    """A file as read: its lines without their ends, and the folder that its own includes are relative to."""
 
     name: str
     directory: str
     lines: tuple[str, ...]
-    plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +57,14 @@ class Opened:
     problems: tuple[Problem, ...]
 
 
-_CONTROL: Final = re.compile(r"[\x00\x0b\x0c\x1c-\x1f]")
-
-
 def source_from_text(name: str, text: str, directory: str = ".") -> SourceFile:
     """Make a source file of text that is at hand (tests, standard input)."""
-    lines = tuple(text.split("\n"))
-    if lines[-1] == "":
-        lines = lines[:-1]
-    plain = text.isascii() and not _CONTROL.search(text) and max(map(len, lines), default=0) <= MAX_LINE
-    return SourceFile(name, directory, lines, plain)
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    if "\r" in text:
+        lines = [line.rstrip("\r") for line in lines]
+    return SourceFile(name, directory, tuple(lines))
 
 
 def alternatives(pattern: str) -> list[str]:
@@ -120,16 +114,10 @@ def open_sources(pattern: str, directory: str, shown_in: str = "") -> Opened:
     files: list[SourceFile] = []
     problems: list[Problem] = []
     options = alternatives(pattern)
-    missing = 0
     for option in options:
-        wild = glob.has_magic(option)
-        matches = sorted(glob.glob(option, root_dir=directory)) if wild else [option]  # noqa: PTH207  (relative to a folder)
-        if wild and not matches:
-            problems.append(Problem(Include.WILDCARD, f"no file matches {option}"))
-        for match in matches:
+        for match in _matches(option, directory, problems):
             path = os.path.join(directory, match)  # noqa: PTH118  (a pattern's match, kept as the user wrote it)
             if not os.path.lexists(path):
-                missing += 1
                 check = Include.BRACE if len(options) > 1 else Include.MATCH
                 problems.append(Problem(check, f"{match} does not exist"))
                 continue
@@ -141,22 +129,43 @@ def open_sources(pattern: str, directory: str, shown_in: str = "") -> Opened:
     return Opened(tuple(files), tuple(problems))
 
 
+def _matches(option: str, directory: str, problems: list[Problem]) -> list[str]:
+    """Return what one pattern stands for: itself when it has no wildcard, else the files that match, in sorted order."""
+    if not any(char in option for char in "*?["):
+        return [option]
+    import glob  # a large import that few configurations need
+
+    matches = sorted(glob.glob(option, root_dir=directory))  # noqa: PTH207  (relative to a folder)
+    if not matches:
+        problems.append(Problem(Include.WILDCARD, f"no file matches {option}"))
+    return matches
+
+
 def _read(path: str, name: str) -> SourceFile | Problem:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         return Problem(Include.READABLE, f"{name} cannot be read: {error.strerror}")
-    with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            return Problem(Include.READABLE, f"{name} is a directory")
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o111:
-            return Problem(Include.READABLE, f"{name} is not a regular, non-executable file")
-        if status.st_size > MAX_FILE:
-            return Problem(Include.READABLE, f"{name} is larger than {MAX_FILE} bytes")
-        try:
-            content = stream.read(MAX_FILE + 1)
-        except OSError as error:
-            return Problem(Include.READABLE, f"{name} cannot be read: {error.strerror}")
+    try:
+        content = _content(descriptor)
+    except OSError as error:
+        return Problem(Include.READABLE, f"{name} cannot be read: {error.strerror}")
+    finally:
+        os.close(descriptor)
+    if isinstance(content, str):
+        return Problem(Include.READABLE, f"{name} is {content}")
     text = content.decode("utf-8", "surrogateescape")
-    return source_from_text(name, text, str(Path(path).parent))
+    return source_from_text(name, text, os.path.dirname(path) or ".")  # noqa: PTH120
+
+
+def _content(descriptor: int) -> bytes | str:
+    """Return the bytes of an open file, or what it is that makes it unusable; raise `OSError` when reading fails."""
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        return "a directory"
+    if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o111:
+        return "not a regular, non-executable file"
+    if status.st_size > MAX_FILE:
+        return f"larger than {MAX_FILE} bytes"
+    with open(descriptor, "rb", closefd=False) as stream:
+        return stream.read(MAX_FILE + 1)

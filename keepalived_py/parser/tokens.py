@@ -112,40 +112,54 @@ def split_command(text: str, *, escapes: bool) -> list[str]:
     >>> split_command(r"/bin/echo 'a b'c \x41", escapes=True)
     ['/bin/echo', 'a bc', 'A']
     """
+    if "\\" not in text:
+        return _split_quoted(text)
     words: list[str] = []
     current: list[str] | None = None
     quote = ""
     position = 0
-    while position < len(text):
-        char = text[position]
-        if char == "\\":
-            if position + 1 >= len(text):
+    while match := _COMMAND_PIECE[quote].match(text, position):
+        plain, special = match.groups()
+        position = match.end()
+        if plain:
+            current = [*(current or ()), plain]
+        if not special:
+            break
+        if special == "\\":
+            if position >= len(text):
                 raise SplitError("a backslash ends the command", quote=False)
-            value, following = _unescape(text, position + 1) if escapes else (text[position : position + 2], position + 2)
-            current = [] if current is None else current
-            current.append(value)
-            position = following
-            continue
-        position += 1
-        if quote:
-            if char == quote:
-                quote = ""
-            else:
-                assert current is not None
-                current.append(char)
-        elif char in "'\"":
-            quote = char
-            current = current if current is not None else []
-        elif char in WHITE:
-            if current is not None:
-                words.append("".join(current))
-                current = None
-        elif current is None:
-            current = [char]
-        else:
-            current.append(char)
+            value, position = _unescape(text, position) if escapes else ("\\" + text[position], position + 1)
+            current = [*(current or ()), value]
+        elif special in "'\"":
+            quote = "" if quote else special
+            current = current or []
+        elif current is not None:
+            words.append("".join(current))
+            current = None
     if quote:
         raise SplitError(f"a {quote} is left open", quote=True)
-    if current is not None:
-        words.append("".join(current))
+    return words if current is None else [*words, "".join(current)]
+
+
+_COMMAND_PIECE: Final = {
+    "": re.compile(r"""([^ \t\f\n\r\v'"\\]*)([ \t\f\n\r\v'"\\]?)"""),
+    "'": re.compile(r"""([^'\\]*)(['\\]?)"""),
+    '"': re.compile(r"""([^"\\]*)(["\\]?)"""),
+}
+"""Text up to the next character that means something, by the quote that is open, and that character."""
+
+_QUOTED_WORD: Final = re.compile(r"""(?:[^ \t\f\n\r\v'"]|'[^']*'|"[^"]*")+|(['"])""")
+_QUOTES: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
+
+
+def _split_quoted(text: str) -> list[str]:
+    """Split a command without backslashes, which most are."""
+    words: list[str] = []
+    for match in _QUOTED_WORD.finditer(text):
+        word = match.group()
+        if match.group(1):
+            raise SplitError(f"a {word} is left open", quote=True)
+        if "'" in word or '"' in word:
+            word = _QUOTES.sub(lambda quoted: quoted.group()[1:-1], word)
+        words.append(word)
     return words
