@@ -1,4 +1,4 @@
-"""Netlink as bytes: framing of messages and attributes, and which requests of one send have been answered.  A leaf, without a socket.
+"""Netlink as bytes: framing of messages and attributes, and which requests of one send have been answered.  Has no socket.
 
 `ipvs.client` speaks generic netlink with it, `system.rtnetlink` speaks rtnetlink.
 """

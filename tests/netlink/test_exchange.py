@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepalived_py.ipvs import exchange
+from keepalived_py.netlink import exchange
 from keepalived_py.netlink.exchange import Acknowledgements, Answer
 from keepalived_py.netlink.framing import DecodeError
 from tests.ipvs.fake_kernel import acknowledgement, datagram
