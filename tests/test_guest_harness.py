@@ -94,9 +94,14 @@ def test_no_guest_outlives_the_process_that_booted_it(number: signal.Signals) ->
         assert owner.stdout is not None
         folder = owner.stdout.readline().strip()
         assert len(_machines(folder)) == 1
+        assert f"path={folder}/virtme_ret" in _command_line(*_machines(folder))  # the file it would leave in /tmp
         owner.send_signal(number)
         owner.wait(15)
     eventually(lambda: not _machines(folder), "QEMU ends")
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
 def _machines(folder: str) -> set[int]:

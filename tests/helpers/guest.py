@@ -121,6 +121,8 @@ class Guest:
         self._process = subprocess.Popen(
             self._argv(cpus, memory),
             cwd=ROOT,
+            # virtme-run's own files go with the run's folder; when it is killed it removes nothing.
+            env={**os.environ, "TMPDIR": str(self.directory)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
