@@ -55,12 +55,13 @@ class MessageFlag(enum.IntFlag):
 
 
 class Message(NamedTuple):
-    """A netlink message; `payload` starts after ``struct nlmsghdr``."""
+    """A netlink message; `payload` starts after ``struct nlmsghdr``.  `port`: whose request it answers or tells of, 0: nobody's."""
 
     type: int
     flags: int
     sequence: int
     payload: bytes
+    port: int = 0
 
 
 def messages(datagram: bytes) -> Iterator[Message]:
@@ -69,10 +70,10 @@ def messages(datagram: bytes) -> Iterator[Message]:
     while offset < end:
         if end - offset < HEADER.size:
             raise DecodeError(f"netlink message: {end - offset} bytes where a header takes {HEADER.size}")
-        length, kind, flags, sequence, _ = HEADER.unpack_from(datagram, offset)
+        length, kind, flags, sequence, port = HEADER.unpack_from(datagram, offset)
         if not HEADER.size <= length <= end - offset:
             raise DecodeError(f"netlink message: length {length} of {end - offset} bytes")
-        yield Message(kind, flags, sequence, datagram[offset + HEADER.size : offset + length])
+        yield Message(kind, flags, sequence, datagram[offset + HEADER.size : offset + length], port)
         offset += length + 3 & ~3
 
 
