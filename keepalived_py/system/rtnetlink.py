@@ -52,6 +52,11 @@ class RouteSocket:
         self._socket.settimeout(_ANSWER_SECONDS)
         self._sequence = 0
 
+    @property
+    def port(self) -> int:
+        """The port id by which notifications tell whose request they are about."""
+        return int(self._socket.getsockname()[0])
+
     def perform(self, requests: Sequence[Request]) -> list[KernelError | None]:
         """Send requests in batches and return what became of each, in order; one that fails does not stop the others."""
         results: list[KernelError | None] = []
