@@ -54,6 +54,13 @@ class ChannelSockets:
         """Return the receiving descriptor, to be waited for."""
         return self._receiving.fileno()
 
+    def is_current(self) -> bool:
+        """Whether the interface is still the one that the sockets were bound to, and not a new one of the same name."""
+        try:
+            return not self.channel.interface or socket.if_nametoindex(self.channel.interface) == self._index
+        except OSError:
+            return False
+
     def change(self, wanted: Filter, receive_buffer: int | None) -> None:
         """Change filter and buffer of the receiving socket; nothing in between is lost."""
         attach(self._receiving, program(self.channel, wanted))
