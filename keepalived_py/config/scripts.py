@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A resolved account: numeric ids, and supplementary groups where the configuration asks for them."""
+    """A resolved account: numeric ids, and supplementary groups where the configuration asks for them.
+
+    `name` and `group` are as the configuration names them; `group` is empty where the account's own group is meant.
+    """
 
     uid: int
     gid: int
     name: str = ""
     groups: tuple[int, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from keepalived_py.parser.schema import SKIP, Block, Draft, Keyword, Known, Refu
 _MAX_DEPTH: Final = 256
 
 
-
 class BlockReader:
     """Turns segments into the draft of the root block; see the module for how it recovers.
 
     `_open` holds the drafts of the blocks that are open, outermost first; one that stands twice in a row stands for the contents of
-    an unknown block, which are read as if they stood outside of it.
+    an unknown block, which are read as if they stood outside of it.  `_assumed` counts the opening braces that were missing.
+    `_beyond`: a block that the reference takes for closed by the closing brace of an unknown block inside of it, and where that is.
     """
 
     def __init__(self, root: Block, reading: Reading) -> None:
@@ -30,7 +30,14 @@ class BlockReader:
         self.root = Draft(root, None, LineId(0), self._known_of(root))
         self._open = [self.root]
         self._expected: Draft | None = None
+        self._assumed = 0
+        self._beyond: tuple[Draft, LineId] | None = None
         self._unknown_line = LineId(-1)
+
+    @property
+    def outermost(self) -> str:
+        """The name of the block at the outermost level that is open now; empty when none is."""
+        return self._open[1].block.name if len(self._open) > 1 else ""
 
     def read(self, segments: Iterable[Segment]) -> Draft:
         """Read everything and return the root draft, with what was left open closed and reported."""
@@ -90,15 +97,16 @@ class BlockReader:
             return
         try:
             value = keyword.kind.read(words, reading)
+            if keyword.old is not None:
+                successor = f"; write {keyword.alias_of}" if keyword.alias_of else ""
+                reading.complain(keyword.old, f"{keyword.name} is an old word{successor}", 0)
+            if keyword.apply is not None:
+                keyword.apply(draft, keyword, value, reading)
+                return
         except Refused as refusal:
             reading.refused(refusal)
             return
-        if keyword.old is not None:
-            successor = f"; write {keyword.alias_of}" if keyword.alias_of else ""
-            reading.complain(keyword.old, f"{keyword.name} is an old word{successor}", 0)
-        if keyword.apply is not None:
-            keyword.apply(draft, keyword, value, reading)
-        elif keyword.repeat is Repeat.LAST:
+        if keyword.repeat is Repeat.LAST:
             target = keyword.into or keyword.name
             draft.values[target] = value
             draft.lines[target] = reading.line
@@ -120,7 +128,7 @@ class BlockReader:
                     return
             elif repeat is not Repeat.FIRST or draft.values[target] != value:
                 kept = "replaces the first" if repeat is Repeat.REPLACE else "is ignored"
-                first = reading.origins.place(draft.lines[target])
+                first = reading.origins.place(draft.lines.get(target, draft.line))
                 where = f" (first on line {first.line})" if first else ""
                 reading.complain(codes.ALREADY_SET, f"{keyword.name} is set already{where}; this one {kept}", 0)
                 if repeat is not Repeat.REPLACE:
@@ -154,6 +162,7 @@ class BlockReader:
         code = codes.MISSING_OPEN if draft.block.read_line is None else codes.VALUE_BLOCK_WITHOUT_BRACE
         self._reading.report(code, f"the opening brace of {name} is missing", draft.line, name)
         self._open.append(draft)
+        self._assumed += 1
 
     def _stray_open(self, draft: Draft, line: LineId) -> None:
         """Go on after a brace that no keyword asked for; what it encloses is read as if it were not there."""
@@ -184,7 +193,16 @@ class BlockReader:
             self._reading.report(codes.STRAY_CLOSE, "a closing brace without an open block", line, "}")
             return
         opened.pop()
-        if draft is not opened[-1] and not draft.skipped:
+        if draft is opened[-1]:
+            if draft is not self.root and self._beyond is None:
+                self._beyond = draft, line
+                self._reading.beyond = True
+            return
+        if self._beyond is not None and self._beyond[0] is draft:
+            self._reading.overlooked.append((self._beyond[1], line))
+            self._reading.beyond = False
+            self._beyond = None
+        if not draft.skipped:
             self._leave(draft)
 
     def _leave(self, draft: Draft) -> None:
@@ -199,8 +217,8 @@ class BlockReader:
         if self._expected is not None:
             self._assume_open()
         opened = self._open
-        missing = len(opened) - 1
-        if missing:
+        missing = len(opened) - 1 - self._assumed
+        if missing > 0:
             named = opened[-1].block.name or "a block"
             braces = "a closing brace is" if missing == 1 else f"{missing} closing braces are"
             line = opened[-1].line

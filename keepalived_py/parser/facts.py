@@ -91,13 +91,22 @@ class HostFacts(Protocol):
         """Read a file that holds a secret of at most `limit` bytes."""
 
     def user(self, name: str, group: str | None = None) -> User | None:
-        """Return the account by name or number, with its own or the named group; None when there is none."""
+        """Return the account of that name, with its own or the named group; None when one of them does not exist.
+
+        A colon before the group, or alone, asks for the supplementary groups of the account too.
+        """
 
     def resolve(self, host: str) -> Address | None:
         """Return an address of a host name; None when it does not resolve."""
 
     def script(self, program: str, user: User) -> ScriptFacts:
         """Look at a program as `user` would find it, with every folder on its path."""
+
+    def folder_problem(self, path: str) -> str:
+        """Return why `path` is no folder and cannot be made one; empty when it is or can."""
+
+    def namespace_problem(self, name: str) -> str:
+        """Return why a named network namespace cannot be entered; empty when it can."""
 
     def environment(self, name: str) -> str | None:
         """Return an environment variable of the daemon."""

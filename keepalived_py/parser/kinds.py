@@ -17,6 +17,8 @@ from keepalived_py.parser.schema import Refused
 from keepalived_py.units import MICRO_PER_SECOND, Micro, seconds_text
 
 UINT_MAX: Final = 0xFFFFFFFF
+LONGEST_SPAN: Final = (1 << 64) - 2
+"""Longest span in microseconds where a keyword sets no limit of its own (as the reference)."""
 
 _INTEGER: Final = re.compile(r"[ \t]*([-+]?[0-9]+)\Z")
 _INTEGER_PREFIX: Final = re.compile(r"[ \t]*([-+]?[0-9]+)")
@@ -161,14 +163,14 @@ class Span:
 
     pure: ClassVar[bool] = True
     low: int = 0
-    high: int = UINT_MAX * MICRO_PER_SECOND
+    high: int = LONGEST_SPAN
     places: int = 6
     zero_is: int | None = None
 
     @property
     def syntax(self) -> str:
         """``SECS[low..high]``."""
-        high = seconds_text(Micro(self.high)) if self.high < UINT_MAX * MICRO_PER_SECOND else ""
+        high = seconds_text(Micro(self.high)) if self.high < LONGEST_SPAN else ""
         return f"SECS[{seconds_text(Micro(self.low))}..{high}]"
 
     def read(self, words: list[str], reading: Reading) -> Micro:
@@ -183,18 +185,24 @@ class Span:
         raise Refused(codes.OUT_OF_RANGE, f"{word} is outside {self.syntax[4:]} seconds")
 
     def parse(self, word: str, reading: Reading, index: int = 1) -> int:
-        """Return microseconds without a range check; raise `Refused` for what is no decimal number."""
+        """Return microseconds without a range check; raise `Refused` for what is no decimal number.
+
+        More decimals than the keyword has are reported and rounded.
+        """
         match = _DECIMAL.match(word)
-        if match is None or (word and not (match.group(1) or match.group(2))) or len(word) > 24:
+        if match is None or len(word) > 40:
             prefix = re.match(r"[ \t]*([0-9]+(?:\.[0-9]*)?)", word)
-            if prefix and not reading.testing and len(word) <= 24:
+            if prefix and not reading.testing and len(word) <= 40:
                 reading.complain(codes.BAD_NUMBER, f"{word!r} is not a number of seconds; {prefix.group(1)} is used", index)
                 return self.parse(prefix.group(1), reading, index)
             raise Refused(codes.BAD_NUMBER, f"{word!r} is not a number of seconds", index)
         whole, part = match.group(1) or "0", match.group(2) or ""
+        span = int(whole) * MICRO_PER_SECOND + int(part[: self.places].ljust(6, "0"))
         if len(part) > self.places:
-            raise Refused(codes.BAD_NUMBER, f"{word} has more than {self.places} decimals", index)
-        return int(whole) * MICRO_PER_SECOND + int(part.ljust(6, "0"))
+            span += 10 ** (6 - self.places) if part[self.places] >= "5" else 0
+            text = f"{word} has more than {self.places} decimals; {seconds_text(Micro(span))} is used"
+            reading.complain(codes.BAD_NUMBER, text, index)
+        return span
 
     def write(self, value: Any) -> str | None:
         """Return seconds; None leaves the keyword out."""
@@ -203,7 +211,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word.  `optional`: may be left out, and is then `bare`.  `limit`: longest length, beyond which it is cut and reported."""
+    """One word.
+
+    `optional`: may be left out, and is then `bare`.  `limit`: longest length, beyond which it is cut and reported.  `exactly`: a
+    further word is refused.  `filled`: an empty word is refused.
+    """
 
     pure: ClassVar[bool] = True
     name: str = "WORD"
@@ -211,6 +223,7 @@ class Word:
     bare: str = ""
     limit: int = 0
     exactly: bool = False
+    filled: bool = False
     missing: Code | None = None
     """Reported (and the line ignored) when the word is missing; None: reading stops at once, as for most keywords."""
 
@@ -229,6 +242,8 @@ class Word:
         word = words[1] if len(words) > 1 else reading.argument(words, 1)
         if self.exactly and len(words) > 2:
             raise Refused(codes.EXTRA_WORDS, f"{words[0]} takes one word", 2)
+        if self.filled and not word:
+            raise Refused(codes.BAD_VALUE, f"{words[0]} takes a word that is not empty")
         if self.limit and len(word) > self.limit:
             reading.complain(codes.TOO_LONG, f"{word!r} is longer than {self.limit} characters and is cut")
             return word[: self.limit]
@@ -239,6 +254,29 @@ class Word:
         if value is None:
             return None
         return "" if self.optional and value == self.bare else quoted(value)
+
+
+LONGEST_INTERFACE: Final = 15
+"""Bytes in the name of a network interface (``IFNAMSIZ`` without its NUL)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceName:
+    """The name of a network interface, which need not exist; one that the kernel could not have is refused."""
+
+    pure: ClassVar[bool] = True
+    syntax: str = "IFNAME"
+
+    def read(self, words: list[str], reading: Reading) -> str:
+        """Return the name."""
+        word = reading.argument(words, 1)
+        if len(word) > LONGEST_INTERFACE:
+            raise Refused(codes.BAD_VALUE, f"{word!r} is longer than {LONGEST_INTERFACE} characters and no interface name")
+        return word
+
+    def write(self, value: str | None) -> str | None:
+        """Return the name; None leaves the keyword out."""
+        return None if value is None else quoted(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +349,19 @@ def parse_address(word: str, index: int = 1) -> Address:
         raise Refused(codes.BAD_ADDRESS, f"{word!r} is not an address", index) from None
 
 
+def parse_multicast(word: str, index: int = 1) -> Address:
+    """Read a multicast address; raise `Refused` for anything else."""
+    address = parse_address(word, index)
+    if not address.is_multicast:
+        raise Refused(codes.BAD_ADDRESS, f"{word} is not a multicast address", index)
+    return address
+
+
+def strip_range(word: str) -> str:
+    """Drop what follows ``-`` or ``/``: the reference reads such an address as if it stood alone."""
+    return word.partition("-")[0].partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class IpAddress:
     """A numeric address, of one family where `family` is given; `multicast` demands one."""
@@ -319,6 +370,8 @@ class IpAddress:
     family: int | None = None
     multicast: bool = False
     optional: bool = False
+    lone: bool = False
+    """Whether what follows ``-`` or ``/`` is dropped, as the reference does where it reads no range."""
 
     @property
     def syntax(self) -> str:
@@ -328,11 +381,11 @@ class IpAddress:
     def read(self, words: list[str], reading: Reading) -> Address:
         """Return the address."""
         word = reading.argument(words, 1)
-        address = parse_address(word)
+        address = parse_address(strip_range(word) if self.lone else word)
         if self.family is not None and address.family != self.family:
             raise Refused(codes.BAD_ADDRESS, f"{word} is not an IPv{'4' if self.family == 2 else '6'} address")
-        if self.multicast and not address.is_multicast:
-            raise Refused(codes.BAD_ADDRESS, f"{word} is not a multicast address")
+        if self.multicast:
+            parse_multicast(word)
         return address
 
     def write(self, value: Any) -> str | None:
@@ -381,15 +434,9 @@ class Numbers:
         return self.name
 
     def read(self, words: list[str], reading: Reading) -> tuple[int, ...]:
-        """Return the numbers that are good; the others are reported."""
+        """Return the numbers; one that is refused spoils all."""
         reading.argument(words, 1)
-        numbers = []
-        for index, word in enumerate(words[1:], 1):
-            try:
-                numbers.append(parse_integer(word, self.low, self.high, reading, index))
-            except Refused as refusal:
-                reading.refused(refusal)
-        return tuple(numbers)
+        return tuple(parse_integer(word, self.low, self.high, reading, index) for index, word in enumerate(words[1:], 1))
 
     def write(self, value: Sequence[int] | None) -> str | None:
         """Return the numbers; none at all leaves the keyword out."""

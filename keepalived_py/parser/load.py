@@ -12,7 +12,8 @@ from keepalived_py.parser.facts import HostFacts
 from keepalived_py.parser.keywords.root import ROOT
 from keepalived_py.parser.origins import NOWHERE, Origins
 from keepalived_py.parser.reader import LineReader, StrictIncludeError
-from keepalived_py.parser.reading import Reading, UnusableError
+from keepalived_py.parser.reading import ReadAgain, Reading, UnusableError
+from keepalived_py.parser.schema import Draft, Keyword
 from keepalived_py.parser.source import Include, Opened, SourceFile, open_sources, source_from_text
 
 _STRUCTURE = (
@@ -29,7 +30,8 @@ class Loaded:
     """The result of reading a configuration.
 
     `config` is None when a start would refuse it (status 2 or 6).  `status` is what ``-t`` exits with.  `balanced`: braces and
-    quotes match, without which a reload is refused.  `found`: any file was read at all.
+    quotes match, without which a reload is refused.  `found`: any file was read at all.  `startable`: VRRP is complete, without
+    which a start ends with status 2.
     """
 
     config: Config | None
@@ -37,6 +39,7 @@ class Loaded:
     status: ExitStatus
     balanced: bool = True
     found: bool = True
+    startable: bool = True
 
 
 def load(
@@ -86,13 +89,39 @@ def _load_files(
         opener=opener,
     )
     reading.reader = reader
+    before = list(reading.diagnostics)
+    blocks = BlockReader(ROOT, reading)
     try:
-        root = BlockReader(ROOT, reading).read(reader.segments(files))
+        root = blocks.read(reader.segments(files))
         config = build(root, reading)
+    except ReadAgain:
+        again = Reading(Origins(), reading.facts, testing=reading.testing, dynamic=True, diagnostics=before)
+        return _load_files(files, again, config_id, strict=strict, opener=opener)
     except UnusableError:
-        return Loaded(None, tuple(reading.diagnostics), ExitStatus.UNUSABLE)
+        status = ExitStatus.UNUSABLE if _is_early(blocks, reading) or not _namespace_fails(blocks.root, reading) else ExitStatus.OK
+        return Loaded(None, tuple(reading.diagnostics), status)
     except StrictIncludeError:
         return Loaded(None, tuple(reading.diagnostics), ExitStatus.SECURITY)
+    ended = _namespace_fails(root, reading)
     found = tuple(reading.diagnostics)
     balanced = not any(diagnostic.severity in _STRUCTURE for diagnostic in found)
-    return Loaded(config, found, exit_status(found), balanced)
+    status = ExitStatus.OK if ended else exit_status(found)
+    return Loaded(config, found, status, balanced, startable=not reading.unstartable)
+
+
+def _is_early(blocks: BlockReader, reading: Reading) -> bool:
+    """Whether the current line concerns the daemon as a whole, which the reference reads before anything else."""
+    return blocks.outermost == "global_defs" or (not blocks.outermost and isinstance(ROOT.table.get(reading.words[0]), Keyword))
+
+
+def _namespace_fails(root: Draft, reading: Reading) -> bool:
+    """Whether the network namespace cannot be entered, which is reported.
+
+    The reference enters it when it has read what concerns the daemon as a whole, and ends in peace when it cannot: nothing else
+    that is wrong counts then.
+    """
+    name: str = root.values.get("net_namespace", "")
+    problem = reading.facts.namespace_problem(name) if name else ""
+    if problem:
+        reading.report(codes.NAMESPACE_UNUSABLE, f"net_namespace {name}: {problem}", root.place("net_namespace"), name)
+    return bool(problem)

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from keepalived_py.addresses import Family
 from keepalived_py.config.scripts import User
 from keepalived_py.parser import codes
 from keepalived_py.parser.diagnostics import Code, Diagnostic
@@ -20,6 +21,10 @@ class UnusableError(Exception):
     """A keyword lacks a word that it cannot do without: reading stops at once (exit status 2)."""
 
 
+class ReadAgain(Exception):
+    """`dynamic_interfaces` stands after lines that were refused without it: the text must be read again with it known."""
+
+
 @dataclass(slots=True)
 class Reading:
     """What keyword and block functions may use while a file is read.
@@ -27,7 +32,11 @@ class Reading:
     `testing`: the file is only tested, so that a number with trailing garbage is refused rather than cut.  `line`, `text` and
     `words` are of the current line.  `script_user` follows the keyword of that name, because a script takes the user that was set
     before it.  `dynamic`: interfaces need not exist (known from an earlier reading of the same text); `missing_interface` is the
-    first one that does not exist and must.
+    first one that does not exist and must, `refused_interface`: any line was refused for that reason.  `unstartable`: a start
+    would be refused although a test only reports it.  `free_priorities` are the next ones of routing rules without any.
+
+    `beyond`: the current line stands where the reference has left the block, because an unknown block ended in it, so that nothing
+    there may decide the exit status; `overlooked` are the first and last lines of all such places.
     """
 
     origins: Origins
@@ -42,8 +51,15 @@ class Reading:
     script_user: User | None = None
     dynamic: bool = False
     missing_interface: tuple[LineId, str] | None = None
+    refused_interface: bool = False
+    unstartable: bool = False
+    script_user_missing: bool = False
+    free_priorities: dict[Family, int] = field(default_factory=lambda: {Family.INET: 16384, Family.INET6: 16384})
     names: dict[str, dict[str, LineId]] = field(default_factory=dict)
     globals: Draft | None = None
+    hints_left: int = 50
+    beyond: bool = False
+    overlooked: list[tuple[LineId, LineId]] = field(default_factory=list)
     _interfaces: Mapping[str, InterfaceFacts] | None = None
 
     def report(self, code: Code, text: str, line: LineId | None = None, word: str = "", *, nth: int = 0, hint: str = "") -> None:
@@ -71,6 +87,8 @@ class Reading:
         """Return a word that the keyword cannot do without; stop reading when it is missing."""
         if index < len(words):
             return words[index]
+        if self.beyond:
+            raise Refused(codes.MISSING_PARAMETER, f"{words[0]} needs a value", 0)
         self.complain(codes.MISSING_PARAMETER, f"{words[0]} needs a value", 0)
         raise UnusableError(words[0])
 
@@ -80,11 +98,21 @@ class Reading:
             self._interfaces = self.facts.interfaces()
         return self._interfaces.get(name)
 
-    def lacks_interface(self, name: str) -> bool:
-        """Whether an interface cannot be used because it does not exist and need not come later; remember the first such one."""
-        if self.interface(name) is not None or self.dynamic:
+    @property
+    def dynamic_interfaces(self) -> bool:
+        """Whether interfaces may come later."""
+        return self.dynamic or (self.globals is not None and bool(self.globals.values.get("dynamic_interfaces")))
+
+    def absent(self, name: str) -> bool:
+        """Whether an interface does not exist and need not come later."""
+        if self.interface(name) is not None or self.dynamic_interfaces:
             return False
-        if self.globals is not None and self.globals.values.get("dynamic_interfaces"):
+        self.refused_interface = True
+        return True
+
+    def lacks_interface(self, name: str) -> bool:
+        """Whether an interface is `absent` that all of VRRP cannot do without; remember the first such one."""
+        if not self.absent(name):
             return False
         if self.missing_interface is None:
             self.missing_interface = (self.line, name)

@@ -21,11 +21,15 @@ DEFAULT_SCRIPT_USER: Final = "keepalived_script"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``CMD`` or, with `user`, ``CMD [USER [GROUP]]``."""
+    """``CMD`` or, with `user`, ``CMD [USER [GROUP]]``.
+
+    Without a named user it runs as the default of the whole configuration, which is known at its end; `early`: as the default in
+    force at its line.  `strict`: a command that cannot be used is an error, not a note.
+    """
 
     user: bool = True
-    fatal: bool = False
-    """Whether a command that cannot be used is an error; otherwise it is only noted and ignored."""
+    early: bool = False
+    strict: bool = False
 
     @property
     def syntax(self) -> str:
@@ -34,6 +38,14 @@ class Command:
 
     def read(self, words: list[str], reading: Reading) -> Script:
         """Return the command as words, with its user where one is named."""
+        try:
+            return self._script(words, reading)
+        except Refused as refusal:
+            if self.strict and refusal.code is not codes.UNMATCHED_QUOTE:
+                raise Refused(codes.BAD_VALUE, refusal.text, refusal.word) from None
+            raise
+
+    def _script(self, words: list[str], reading: Reading) -> Script:
         parts = self._split(reading)
         if len(parts) < 2:
             reading.argument(words, 1)
@@ -42,11 +54,8 @@ class Command:
         if not argv:
             raise Refused(codes.SCRIPT_UNPARSED, "the command is empty")
         if self.user and len(parts) > 2:
-            user = reading.facts.user(parts[2], parts[3] if len(parts) > 3 else None)
-            if user is None:
-                raise Refused(codes.SCRIPT_USER, f"no such user or group: {' '.join(parts[2:4])}", 2)
-            return Script(tuple(argv), user)
-        return Script(tuple(argv), default_user(reading))
+            return Script(tuple(argv), account(parts, 2, reading))
+        return Script(tuple(argv), default_user(reading) if self.early else None)
 
     def _split(self, reading: Reading) -> list[str]:
         try:
@@ -59,10 +68,8 @@ class Command:
         """Return the command as one quoted word, and its user."""
         if value is None:
             return None
-        owner = ""
-        if self.user and value.user and value.user.name:
-            owner = f" {value.user.name} {value.user.gid}"
-        return write_argv(value.argv) + owner
+        owner = write_owner(value.user) if self.user else ""
+        return f"{write_argv(value.argv)} {owner}".rstrip(" ")
 
 
 def split_argument(word: str) -> list[str]:
@@ -85,15 +92,20 @@ def _escape(word: str) -> str:
     return f"'{body}'" if not body or any(char in " \t#!{}" for char in body) else body
 
 
-def default_user(reading: Reading) -> User | None:
-    """Return whom a script without a user of its own runs as: the last `script_user`, else a dedicated account, else the daemon.
+def default_user(reading: Reading, line: LineId | None = None) -> User | None:
+    """Return whom a script without a user of its own runs as: `script_user`, else a dedicated account, else the daemon.
 
-    None means that `enable_script_security` forbids the last resort.
+    None means that `enable_script_security` forbids the last resort, which is reported once, at `line`.
     """
-    if reading.script_user is None:
+    if reading.script_user is None and not reading.script_user_missing:
         dedicated = reading.facts.user(DEFAULT_SCRIPT_USER)
         secured = reading.globals is not None and reading.globals.values.get("enable_script_security", False)
-        reading.script_user = dedicated or (None if secured else ROOT)
+        if dedicated is None and secured:
+            reading.script_user_missing = True
+            text = f"scripts need script_user, or an account called {DEFAULT_SCRIPT_USER}: enable_script_security forbids root"
+            reading.report(codes.SCRIPT_DEFAULT_USER, text, line)
+            return None
+        reading.script_user = dedicated or ROOT
     return reading.script_user
 
 
@@ -102,21 +114,39 @@ ROOT: Final = User(0, 0, "root")
 
 @dataclass(frozen=True, slots=True)
 class UserKind:
-    """``USER [GROUP]``: an account of the host."""
+    """``USER [GROUP]``: an account of the host; ``:GROUP`` or ``:`` adds its supplementary groups."""
 
-    syntax: str = "USER [GROUP]"
+    syntax: str = "USER [[:]GROUP]"
 
     def read(self, words: list[str], reading: Reading) -> User:
         """Return the account."""
-        name = reading.argument(words, 1)
-        user = reading.facts.user(name, words[2].lstrip(":") if len(words) > 2 else None)
-        if user is None:
-            raise Refused(codes.SCRIPT_USER, f"no such user or group: {' '.join(words[1:3])}")
-        return user
+        reading.argument(words, 1)
+        return account(words, 1, reading)
 
     def write(self, value: User | None) -> str | None:
         """Return user and group."""
-        return f"{value.name or value.uid} {value.gid}" if value else None
+        return write_owner(value) or None
+
+
+def account(words: list[str], index: int, reading: Reading) -> User:
+    """Return the account that ``USER [GROUP]`` at `index` names; raise `Refused` when one of them does not exist."""
+    group = words[index + 1] if index + 1 < len(words) else None
+    supplementary = reading.globals is not None and reading.globals.values.get("set_supplementary_groups")
+    if supplementary and not (group or "").startswith(":"):
+        user = reading.facts.user(words[index], f":{group or ''}")
+    else:
+        user = reading.facts.user(words[index], group)
+    if user is None:
+        raise Refused(codes.SCRIPT_USER, f"no such user or group: {' '.join(words[index : index + 2])}", index)
+    return user
+
+
+def write_owner(user: User | None) -> str:
+    """Write user and group so that they are read back the same; empty when nobody is named."""
+    if user is None or not user.name:
+        return ""
+    group = f":{user.group}" if user.groups else user.group
+    return f"{quoted(user.name)} {quoted(group)}" if group else quoted(user.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +158,11 @@ class FifoKind:
     def read(self, words: list[str], reading: Reading) -> Fifo:
         """Return the pipe."""
         path = reading.argument(words, 1)
-        if len(words) < 3:
-            return Fifo(path)
-        user = reading.facts.user(words[2], words[3] if len(words) > 3 else None)
-        if user is None:
-            raise Refused(codes.SCRIPT_USER, f"no such user or group: {' '.join(words[2:4])}", 2)
-        return Fifo(path, user)
+        return Fifo(path, account(words, 2, reading) if len(words) > 2 else None)
 
     def write(self, value: Fifo | None) -> str | None:
         """Return path and owner."""
-        if value is None:
-            return None
-        return quoted(value.path) + (f" {value.user.name or value.user.uid} {value.user.gid}" if value.user else "")
+        return None if value is None else f"{quoted(value.path)} {write_owner(value.user)}".rstrip(" ")
 
 
 def fifo_script(draft: Draft, keyword: Keyword, value: Script, reading: Reading) -> None:
@@ -148,6 +171,14 @@ def fifo_script(draft: Draft, keyword: Keyword, value: Script, reading: Reading)
         reading.complain(codes.ALREADY_SET, f"{keyword.name} is set already; this one is ignored", 0)
         return
     draft.set(keyword.target, value, reading.line)
+
+
+_ProgramKey = tuple[str, int, int, tuple[int, ...]]
+
+
+def _program_key(program: str, user: User) -> _ProgramKey:
+    """Return what tells one program and its user from another (a tuple of plain values hashes ten times faster than a `User`)."""
+    return program, user.uid, user.gid, user.groups
 
 
 class ScriptChecks:
@@ -160,7 +191,7 @@ class ScriptChecks:
     def __init__(self, reading: Reading, *, security: bool) -> None:
         self._reading = reading
         self._security = security
-        self._known: dict[tuple[str, User], ScriptFacts] = {}
+        self._known: dict[_ProgramKey, ScriptFacts] = {}
         self._first: LineId | None = None
         self._unsafe = False
 
@@ -172,6 +203,8 @@ class ScriptChecks:
         if script is None:
             return None
         if script.user is None:
+            script = Script(script.argv, default_user(self._reading, line))
+        if script.user is None:
             self._reading.report(
                 codes.SCRIPT_USER, f"{script.argv[0]}: no user to run it as; set script_user", line, script.argv[0]
             )
@@ -181,7 +214,8 @@ class ScriptChecks:
         facts = self._facts(script.argv[0], script.user, line)
         if facts.state is ScriptState.MISSING:
             return None
-        self._first = line if self._first is None else self._first
+        if self._first is None and not any(first <= line <= last for first, last in self._reading.overlooked):
+            self._first = line
         if facts.state is ScriptState.UNSAFE:
             self._unsafe = True
             if self._security:
@@ -190,8 +224,14 @@ class ScriptChecks:
             return None
         return Script((facts.path, *script.argv[1:]), script.user)
 
+    def state(self, script: Script) -> ScriptState:
+        """Return what became of a program that has been looked at."""
+        assert script.user is not None
+        facts = self._known.get(_program_key(script.argv[0], script.user))
+        return facts.state if facts is not None else ScriptState.OK
+
     def _facts(self, program: str, user: User, line: LineId) -> ScriptFacts:
-        key = (program, user)
+        key = _program_key(program, user)
         if key not in self._known:
             facts = self._reading.facts.script(program, user)
             self._known[key] = facts

@@ -83,12 +83,15 @@ class Host:
 
     @lru_cache(maxsize=256)  # noqa: B019  (one host per process)
     def user(self, name: str, group: str | None = None) -> User | None:
-        """Return the account by name or number, with its own or the named group; None when there is none."""
-        entry = _passwd(name)
-        if entry is None:
+        """Return the account of that name, with its own or the named group; None when one of them does not exist."""
+        try:
+            entry = pwd.getpwnam(name)
+            wanted = (group or "").removeprefix(":")
+            gid = grp.getgrnam(wanted).gr_gid if wanted else entry.pw_gid
+        except (KeyError, ValueError, UnicodeEncodeError):
             return None
-        gid = _gid(group) if group is not None else entry.pw_gid
-        return None if gid is None else User(entry.pw_uid, gid, entry.pw_name)
+        all_groups = os.getgrouplist(name, entry.pw_gid) if group and group.startswith(":") else ()
+        return User(entry.pw_uid, gid, entry.pw_name, tuple(all_groups), wanted)
 
     def resolve(self, host: str) -> Address | None:
         """Return an address of a host name; None when it does not resolve."""
@@ -120,6 +123,29 @@ class Host:
             if unsafe:
                 return ScriptFacts(ScriptState.UNSAFE, real, searched, unsafe)
         return ScriptFacts(ScriptState.OK, real, searched)
+
+    def folder_problem(self, path: str) -> str:
+        """Return why `path` is no folder and cannot be made one; empty when it is or can."""
+        try:
+            if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116
+                return ""
+            return f"{path} is no folder"
+        except FileNotFoundError:
+            parent = os.path.dirname(path.rstrip("/")) or "."  # noqa: PTH120
+            fits = bool(path) and os.path.isdir(parent) and os.access(parent, os.W_OK)  # noqa: PTH112
+            return "" if fits else f"{path or 'a folder without a name'} cannot be made"
+        except (OSError, ValueError) as error:
+            return f"{path}: {error}"
+
+    def namespace_problem(self, name: str) -> str:
+        """Return why a named network namespace (ip-netns(8)) cannot be entered; empty when it can."""
+        path = f"/run/netns/{name}"
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except (OSError, ValueError) as error:
+            return f"{path}: {error}"
+        os.close(descriptor)
+        return ""
 
     def environment(self, name: str) -> str | None:
         """Return an environment variable of the daemon."""
@@ -172,24 +198,6 @@ def _names(path: Path) -> Iterator[tuple[str, int]]:
                 yield words[1], int(words[0], 0)
             except ValueError:
                 continue
-
-
-def _passwd(name: str) -> pwd.struct_passwd | None:
-    try:
-        return pwd.getpwnam(name)
-    except (KeyError, ValueError, UnicodeEncodeError):
-        pass
-    try:
-        return pwd.getpwuid(int(name)) if name.isdecimal() and len(name) < 11 else None
-    except (KeyError, OverflowError):
-        return None
-
-
-def _gid(name: str) -> int | None:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except (KeyError, ValueError, UnicodeEncodeError):
-        return int(name) if name.isdecimal() and int(name) < 1 << 32 else None
 
 
 def _search(program: str, user: User) -> str | None:

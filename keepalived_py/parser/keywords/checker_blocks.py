@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from keepalived_py.addresses import Address
 from keepalived_py.config import checkers
 from keepalived_py.parser import codes
 from keepalived_py.parser.kinds import (
@@ -12,6 +13,7 @@ from keepalived_py.parser.kinds import (
     Choice,
     Flag,
     Integer,
+    InterfaceName,
     IpAddress,
     Port,
     Span,
@@ -33,28 +35,40 @@ TIMEOUT = Span(1, UINT_MAX)
 SCRIPT_TIMEOUT_HIGH: Final = 4294
 
 
-def _endpoint_family(draft: Draft, keyword: Keyword, value: Any, reading: Reading) -> None:
-    """Assign `connect_ip` or `bindto`, unless the other one is of another family."""
-    other = "endpoint.bindto" if keyword.target == "endpoint.address" else "endpoint.address"
-    if other in draft.values and draft.values[other].family is not value.family:
-        reading.complain(codes.CHECK_FAMILY, f"{keyword.name} {value} is not of the family of {draft.values[other]}")
-        return
+def _connect_ip(draft: Draft, keyword: Keyword, value: Address, reading: Reading) -> None:
+    """Assign the address to connect to, unless `bindto` is of another family."""
+    source = draft.values.get("endpoint.bindto", value)
+    if source.family is not value.family:
+        raise Refused(codes.CHECK_FAMILY, f"{value} is not of the family of bindto {source}; it is ignored")
     draft.set(keyword.target, value, reading.line)
 
+
+def _bindto(draft: Draft, keyword: Keyword, value: Address, reading: Reading) -> None:
+    """Assign the address to connect from, unless that to connect to is of another family."""
+    known = draft.values.get("endpoint.address")
+    if known is None and draft.block.name not in ("SMTP_CHECK", "host"):
+        assert draft.parent is not None
+        known = draft.parent.header[0]
+    if known is not None and known.family is not value.family:
+        raise Refused(codes.CHECK_FAMILY, f"{value} is not of the family of {known}; it is ignored")
+    draft.set(keyword.target, value, reading.line)
+
+
+_ADDRESS: Final = IpAddress(lone=True)
 
 ENDPOINT: Final = (
     Keyword(
         "connect_ip",
-        IpAddress(),
+        _ADDRESS,
         "Address to connect to; that of the real server.",
         "endpoint.address",
-        apply=_endpoint_family,
+        apply=_connect_ip,
         since="v1.2.13",
     ),
     Keyword("connect_port", Port(), "Port to connect to; that of the real server.", "endpoint.port", since="v1.2.13"),
-    Keyword("bindto", IpAddress(), "Address to connect from.", "endpoint.bindto", apply=_endpoint_family, since="v1.2.13"),
+    Keyword("bindto", _ADDRESS, "Address to connect from.", "endpoint.bindto", apply=_bindto, since="v1.2.13"),
     Keyword("bind_port", Port(), "Port to connect from.", "endpoint.bind_port", since="v1.2.13"),
-    Keyword("bind_if", Word("IFNAME", limit=15), "Interface to connect through.", "endpoint.bind_if", since="v1.3.7"),
+    Keyword("bind_if", InterfaceName(), "Interface to connect through.", "endpoint.bind_if", since="v1.3.7"),
     Keyword("connect_timeout", TIMEOUT, "Seconds to wait for the peer.", "endpoint.connect_timeout", since="v1.2.13"),
     Keyword("fwmark", Integer(), "Firewall mark of the check's packets.", "endpoint.fwmark", since="v1.2.13"),
 )
@@ -137,17 +151,17 @@ class _Pattern:
 class _Offset:
     """A byte offset; a bad one is only noted."""
 
+    pure: ClassVar[bool] = True
     syntax: str = "INT"
 
     def read(self, words: list[str], reading: Reading) -> int:
         """Return the offset."""
-        word = reading.argument(words, 1)
-        if not digits(word, 9):
-            raise Refused(codes.IGNORED_VALUE, f"{word!r} is no offset")
-        return int(word)
+        if len(words) != 2 or not digits(words[1], 18):
+            raise Refused(codes.IGNORED_VALUE, f"{words[0]} takes one offset in bytes", min(1, len(words) - 1))
+        return int(words[1])
 
     def write(self, value: int | None) -> str | None:
-        """Return the digits."""
+        """Return the digits; 0 and None leave the keyword out."""
         return str(value) if value else None
 
 
@@ -155,14 +169,14 @@ class _Offset:
 class _Stack:
     """Start and maximum of the matcher's stack; kept, since this program's matcher has none."""
 
+    pure: ClassVar[bool] = True
     syntax: str = "INT INT"
 
     def read(self, words: list[str], reading: Reading) -> tuple[int, int]:
         """Return both sizes."""
-        start, most = reading.argument(words, 1), reading.argument(words, 2)
-        if not digits(start, 12) or not digits(most, 12):
-            raise Refused(codes.IGNORED_VALUE, "regex_stack takes two sizes in bytes")
-        return int(start), int(most)
+        if len(words) != 3 or not digits(words[1], 18) or not digits(words[2], 18) or int(words[1]) > int(words[2]):
+            raise Refused(codes.IGNORED_VALUE, f"{words[0]} takes two sizes in bytes, the smaller one first", 0)
+        return int(words[1]), int(words[2])
 
     def write(self, value: tuple[int, int] | None) -> str | None:
         """Return both sizes."""
@@ -184,7 +198,9 @@ _URL_KEYWORDS: Final = (
     ),
     Keyword("regex", _Pattern(), "Pattern that the body must match.", "regex.pattern", Repeat.REPLACE, since="v2.0.7"),
     Keyword("regex_no_match", Flag(), "The body must not match.", "regex.no_match", since="v2.0.7"),
-    Keyword("regex_options", Words("PCRE2_OPTION..."), "How the pattern is read.", "regex.options", Repeat.ADD, since="v2.0.7"),
+    Keyword(
+        "regex_options", Words("PCRE2_OPTION...", least=0), "How the pattern is read.", "regex.options", Repeat.ADD, since="v2.0.7"
+    ),
     Keyword("regex_min_offset", _Offset(), "First byte at which a match may start.", "regex.min_offset", since="v2.0.7"),
     Keyword("regex_max_offset", _Offset(), "Last byte at which a match may start.", "regex.max_offset", since="v2.0.7"),
     Keyword("regex_stack", _Stack(), "Stack of the matcher.", "regex.stack", since="v2.0.7"),
@@ -229,7 +245,13 @@ _HTTP_KEYWORDS: Final = (
         "nb_get_retry", Integer(), "Old spelling of retry.", "timing.retry", alias_of="retry", old=codes.DEPRECATED, since="v0.5.3"
     ),
     Keyword("virtualhost", Word("HOST", missing=codes.WORD_MISSING), "Host header.", repeat=Repeat.REPLACE, since="v1.3.6"),
-    Keyword("http_protocol", Choice(_HTTP_PROTOCOLS), "Version spoken; C adds Connection: close.", since="v2.0.17"),
+    Keyword(
+        "http_protocol",
+        Choice(_HTTP_PROTOCOLS),
+        "Version spoken; C adds Connection: close.",
+        missing=codes.WORD_MISSING,
+        since="v2.0.17",
+    ),
     Keyword("enable_sni", _BOOL, "Name the host in the TLS handshake.", since="v1.4.3"),
     Keyword("sni_name", Word("HOST", optional=True), "That name; the virtual host.", apply=_sni_name, since="v2.4.3+"),
     Keyword("fast_recovery", _BOOL, "While down, ask the failed url first.", since="v2.0.17"),
@@ -245,16 +267,22 @@ def _close_http(draft: Draft, reading: Reading) -> None:
 
 
 def _keep_connected(draft: Draft, reading: Reading) -> None:
-    """Keep a checker that connects, if it can reach a link-local address."""
+    """Keep a checker that connects, if it can reach its address."""
     server = draft.parent
     assert server is not None
-    address = draft.values.get("endpoint.address") or server.header[0]
-    if address.is_link_local and len(address.packed) == 16 and "endpoint.bind_if" not in draft.values:
-        reading.report(
-            codes.CHECK_LINK_LOCAL, f"{address} is link-local: the check needs bind_if and is dropped", draft.line, draft.block.name
-        )
-        return
-    server.children.append(draft)
+    if _reachable(draft, server.header[0], reading):
+        server.children.append(draft)
+
+
+def _reachable(draft: Draft, server: Address, reading: Reading) -> bool:
+    """Whether nothing speaks against connecting; a link-local address is one of many until an interface is named."""
+    values = draft.values
+    address: Address = values.get("endpoint.address", server)
+    if len(address.packed) == 4 or "endpoint.bind_if" in values or not address.is_link_local:
+        return True
+    text = f"{address} is link-local: the check needs bind_if and is dropped"
+    reading.report(codes.CHECK_LINK_LOCAL, text, draft.line, draft.block.name)
+    return False
 
 
 # The others ---------------------------------------------------------------------------------------------------------------------
@@ -309,7 +337,7 @@ class _MiscTimeout:
 
 @dataclass(frozen=True, slots=True)
 class _Hex:
-    """Bytes in hex; with `wild`, ``X`` stands for any half byte.  Words are joined."""
+    """Bytes in hex, two digits each (the last of a word may have one); words are joined.  `wild`: ``X`` is any half byte."""
 
     wild: bool = False
     optional: bool = False
@@ -321,11 +349,14 @@ class _Hex:
             raise Refused(codes.WORD_MISSING, f"{words[0]} needs bytes in hex", 0)
         value, mask = bytearray(), bytearray()
         for index, word in enumerate(words[1:], 1):
-            body = word[2:] if word[:2] in ("0x", "0X") else word
-            if not re.fullmatch(r"([0-9a-fA-FxX]{2})+" if self.wild else r"([0-9a-fA-F]{2})+", body):
-                raise Refused(codes.BAD_VALUE, f"{word!r} is not a whole number of bytes in hex", index)
-            value += bytes.fromhex(re.sub("[xX]", "0", body))
-            mask += bytes.fromhex("".join("0" if char in "xX" else "f" for char in body))
+            for part in word.split(" "):
+                if not re.fullmatch(r"[0-9a-fA-FxX]*" if self.wild else r"[0-9a-fA-F]*", part):
+                    raise Refused(codes.BAD_VALUE, f"{word!r} is not bytes in hex", index)
+                body = part if len(part) % 2 == 0 else f"{part[:-1]}0{part[-1]}"
+                value += bytes.fromhex(re.sub("[xX]", "0", body))
+                mask += bytes.fromhex("".join("0" if char in "xX" else "f" for char in body))
+        if len(words) > 1 and not value:
+            raise Refused(codes.BAD_VALUE, f"{words[0]} needs bytes in hex")
         return bytes(value), bytes(mask)
 
     def write(self, value: bytes) -> str | None:
@@ -355,7 +386,7 @@ _DNS_TYPES: Final = {name: name for name in ("A", "NS", "CNAME", "SOA", "MX", "T
 
 @dataclass(frozen=True, slots=True)
 class _DnsName:
-    """A domain name without empty labels."""
+    """A domain name without empty labels.  One whose first label is a single character works, and is reported: see `read`."""
 
     syntax: str = "NAME"
 
@@ -363,8 +394,14 @@ class _DnsName:
         """Return the name without its final dot."""
         word = reading.argument(words, 1)
         name = word[:-1] if word.endswith(".") else word
-        if name and any(not label or len(label) > 63 for label in name.split(".")):
+        labels = name.split(".") if name else []
+        if any(not label or len(label) > 63 for label in labels):
             raise Refused(codes.BAD_VALUE, f"{word!r} has an empty or overlong label")
+        if labels and len(labels[0]) == 1 and "." in word:
+            # The reference takes such a label for an empty one and ignores the name; the exit status says what it would.
+            reading.complain(
+                codes.BAD_VALUE, f"keepalived 2.4 refuses {word}, because its first label is a single character; it is used"
+            )
         return name
 
     def write(self, value: str) -> str | None:
@@ -431,8 +468,10 @@ def _smtp_host(draft: Draft, reading: Reading) -> None:
     """Take the old ``host`` block: one more checker of its own each."""
     checker = draft.parent
     assert checker is not None
+    assert checker.parent is not None
     reading.report(codes.OLD_SPELLING, "write the words of host directly into SMTP_CHECK", draft.line, "host")
-    checker.children.append(draft)
+    if _reachable(draft, checker.parent.header[0], reading):
+        checker.children.append(draft)
 
 
 _HOST: Final = Block("host", "Old form of a connection.", keywords=(*ENDPOINT, *TIMING), close=_smtp_host, since="v1.1.8")
@@ -513,7 +552,7 @@ CHECKER_BLOCKS: Final = (
         "A program of the user says so.",
         checkers.MiscCheck,
         *TIMING,
-        Keyword("misc_path", Command(user=False), "The program.", "script", since="v0.5.3"),
+        Keyword("misc_path", Command(user=False), "The program.", "script", missing=codes.SCRIPT_UNPARSED, since="v0.5.3"),
         Keyword("misc_timeout", _MiscTimeout(), "Seconds until it is killed; delay_loop.", "timeout", since="v1.1.0"),
         Keyword("misc_dynamic", Flag(), "Exit status 2..255 sets the weight to status - 2.", "dynamic", since="v1.1.8"),
         Keyword("user", _MiscUser(), "Whom it runs as.", "user", since="v1.3.0"),

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from keepalived_py.addresses import Address, Family
 from keepalived_py.config.globals import GlobalDefs, LvsSyncDaemon, LvsTimeouts, MailServer
@@ -14,14 +14,14 @@ from keepalived_py.parser.kinds import (
     Choice,
     Flag,
     Integer,
+    InterfaceName,
     IpAddress,
     Numbers,
     Span,
     Word,
     Words,
-    digits,
-    parse_address,
     parse_integer,
+    parse_multicast,
     parse_port,
     quoted,
 )
@@ -36,6 +36,8 @@ MAX_IPVS_TIMEOUT: Final = 31 * 24 * 3600
 
 _FLAG, _BOOL, _WORD = Flag(), Boolean(), Word()
 _PATH = Word("PATH")
+_ONE_PATH = Word("PATH", exactly=True)
+_FILLED_PATH = Word("PATH", exactly=True, filled=True)
 _NICE = Integer(-20, 19)
 _RT_PRIORITY = Integer(1, 99, clamp=True)
 _RTTIME = Integer(1)
@@ -45,13 +47,15 @@ _AT_LEAST_ONE = Integer(0, clamp=True)
 
 @dataclass(frozen=True, slots=True)
 class _Repeats:
-    """A count of which 0 makes no sense and becomes 1."""
+    """A count, up to `high`, of which 0 makes no sense and becomes 1."""
 
+    pure: ClassVar[bool] = True
+    high: int = UINT_MAX
     syntax: str = "INT[1..]"
 
     def read(self, words: list[str], reading: Reading) -> int:
         """Return the count."""
-        number = parse_integer(reading.argument(words, 1), 0, UINT_MAX, reading)
+        number = parse_integer(reading.argument(words, 1), 0, self.high, reading)
         if not number:
             reading.complain(codes.CLAMPED, f"{words[0]} 0 makes no sense; 1 is used")
         return number or 1
@@ -59,13 +63,6 @@ class _Repeats:
     def write(self, value: int | None) -> str | None:
         """Return the digits."""
         return None if value is None else str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class _SmtpTimeout(_Repeats):
-    """Seconds, of which 0 becomes 1."""
-
-    syntax: str = "SECS[1..4294]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,40 +151,43 @@ class _LvsSyncDaemon:
 
     def read(self, words: list[str], reading: Reading) -> LvsSyncDaemon:
         """Return the settings; options that cannot be used are reported."""
-        interface = reading.argument(words, 1)
+        interface = InterfaceName().read(words, reading)
         options: dict[str, Any] = {}
         index = 2
-        if len(words) > 2 and words[2] not in (*_SYNC_NUMBERS, "inst", "group"):
-            options["instance"] = words[2]
-            index = 3
-            if len(words) > 3 and words[3] not in (*_SYNC_NUMBERS, "inst", "group"):
-                reading.complain(codes.DEPRECATED, "the id is written after the word id", 3)
-                options["id"] = parse_integer(words[3], 0, 255, reading, 3)
-                index = 4
         while index < len(words):
-            self._option(words, index, options, reading)
-            index += 2
+            try:
+                index = self._option(words, index, options, reading)
+            except Refused as refusal:
+                reading.refused(refusal)
+                index = refusal.word + 1
         return LvsSyncDaemon(interface, **options)
 
     @staticmethod
-    def _option(words: list[str], index: int, options: dict[str, Any], reading: Reading) -> None:
+    def _option(words: list[str], index: int, options: dict[str, Any], reading: Reading) -> int:
+        """Read the option at `index`; return the index after it.  A refusal points at its last word."""
         name = words[index]
-        if index + 1 >= len(words):
-            raise Refused(codes.WORD_MISSING, f"{name} needs a value", index)
-        value = words[index + 1]
-        try:
-            if name == "inst":
-                options["instance"] = value
-            elif name == "group":
-                options["group"] = parse_address(value, index + 1)
-                if not options["group"].is_multicast:
-                    raise Refused(codes.BAD_ADDRESS, f"{value} is not a multicast address", index + 1)
-            elif name in _SYNC_NUMBERS:
-                options[name] = parse_integer(value, *_SYNC_NUMBERS[name], reading, index + 1)
+        if name == "inst":
+            instance = reading.argument(words, index + 1)
+            if "instance" in options:
+                raise Refused(codes.ALREADY_SET, "the VRRP instance is named already", index + 1)
+            options["instance"] = instance
+        elif name == "group" or name in _SYNC_NUMBERS:
+            if index + 1 == len(words):
+                raise Refused(codes.WORD_MISSING, f"{name} needs a value", index)
+            if name == "group":
+                options["group"] = parse_multicast(words[index + 1], index + 1)
             else:
-                raise Refused(codes.BAD_WORD, f"unknown option {name}", index)
-        except Refused as refusal:
-            reading.refused(refusal)
+                options[name] = parse_integer(words[index + 1], *_SYNC_NUMBERS[name], reading, index + 1, lenient=False)
+        elif index == 2:
+            options["instance"] = name
+            return index + 1
+        elif index == 3:
+            options["id"] = parse_integer(name, 0, 255, reading, 3, lenient=False)
+            reading.complain(codes.DEPRECATED, "the id is written after the word id", 3)
+            return index + 1
+        else:
+            raise Refused(codes.BAD_WORD, f"unknown option {name}", index)
+        return index + 2
 
     def write(self, value: LvsSyncDaemon | None) -> str | None:
         """Return interface and options."""
@@ -212,9 +212,13 @@ class _GarpExtra:
 
     def read(self, words: list[str], reading: Reading) -> tuple[int, bool]:
         """Return seconds, and whether all interfaces are meant."""
-        every = len(words) > 1 and words[1] == "all"
-        index = 2 if every else 1
-        return parse_integer(reading.argument(words, index), 1, 86400, reading, index), every
+        seconds = 0
+        for index, word in enumerate(words[1:], 1):
+            if word != "all":
+                seconds = parse_integer(word, 1, 86400, reading, index)
+        if not seconds:
+            raise Refused(codes.WORD_MISSING, f"{words[0]} needs a number of seconds", 0)
+        return seconds, "all" in words
 
     def write(self, value: int) -> str | None:
         """Return the seconds."""
@@ -223,44 +227,61 @@ class _GarpExtra:
 
 def _garp_extra(draft: Draft, keyword: Keyword, value: tuple[int, bool], reading: Reading) -> None:
     draft.set("vrrp.garp_extra_if", Seconds(value[0]), reading.line)
-    draft.set("vrrp.garp_extra_if_all", value[1], reading.line)
+    if value[1]:
+        draft.set("vrrp.garp_extra_if_all", True, reading.line)
+
+
+def _show_garp_extra(defs: GlobalDefs) -> list[str]:
+    every = "all " if defs.vrrp.garp_extra_if_all else ""
+    return [f"{every}{defs.vrrp.garp_extra_if}"] if defs.vrrp.garp_extra_if else []
+
+
+_MIN_GARP: Final = {"garp_master_repeat": 1, "garp_master_delay": 0, "garp_master_refresh": 0}
 
 
 def _min_garp(draft: Draft, keyword: Keyword, value: bool, reading: Reading) -> None:
-    """Send one gratuitous ARP and no more, unless the file has said otherwise before."""
-    draft.set("vrrp.min_garp", value, reading.line)
-    if not value:
-        return
-    quiet = {"garp_master_repeat": 1, "garp_master_delay": 0, "garp_lower_prio_repeat": 1, "garp_lower_prio_delay": 0}
-    for name, number in {**quiet, "garp_master_refresh": 0, "garp_master_refresh_repeat": 1}.items():
-        draft.values.setdefault(f"vrrp.{name}", number)
+    """Send one gratuitous ARP and no more, as far as the file has not said otherwise before."""
+    if value:
+        for name, number in _MIN_GARP.items():
+            draft.values.setdefault(f"vrrp.{name}", number)
 
 
 @dataclass(frozen=True, slots=True)
 class _RxBufsPolicy:
-    """``MTU|ADVERT`` or a size in bytes."""
+    """``MTU|ADVERT`` or a size in bytes, which must be the first word."""
 
-    syntax: str = "(MTU|ADVERT|INT)..."
+    syntax: str = "MTU|ADVERT|INT"
 
     def read(self, words: list[str], reading: Reading) -> tuple[str, ...]:
         """Return the policies that can be used."""
-        reading.argument(words, 1)
         found: list[str] = []
         for index, word in enumerate(words[1:], 1):
             if word.upper() in ("MTU", "ADVERT"):
                 found.append(word.upper())
-            elif index == 1 and digits(word, 10) and int(word):
-                found.append(word)
-            else:
-                reading.complain(codes.BAD_WORD, f"{word!r} is not MTU, ADVERT or a size", index)
-        if "MTU" in found and "ADVERT" in found:
-            reading.complain(codes.BAD_VALUE, "MTU and ADVERT exclude each other; ADVERT is ignored")
-            found.remove("ADVERT")
+                continue
+            try:
+                found.append(str(parse_integer(words[1], 0, UINT_MAX, reading, index, lenient=False)))
+            except Refused as refusal:
+                reading.refused(refusal)
         return tuple(found)
 
     def write(self, value: tuple[str, ...]) -> str | None:
         """Return the words."""
         return " ".join(value) or None
+
+
+def _rx_bufs_policy(draft: Draft, keyword: Keyword, value: tuple[str, ...], reading: Reading) -> None:
+    """Join what several lines say: a size wins over a policy, MTU over ADVERT."""
+    given = dict.fromkeys((*draft.values.get(keyword.target, ()), *value))
+    sizes = [word for word in given if word.isdecimal()]
+    policies = [word for word in given if not word.isdecimal()]
+    if sizes and policies:
+        reading.complain(codes.BAD_VALUE, "a size and a policy exclude each other; the size is used")
+        policies = []
+    elif len(policies) > 1:
+        reading.complain(codes.BAD_VALUE, "MTU and ADVERT exclude each other; ADVERT is ignored")
+        policies = ["MTU"]
+    draft.set(keyword.target, (*sizes[-1:], *policies), reading.line)
 
 
 _MODE_BITS: Final = {
@@ -300,33 +321,39 @@ class _Umask:
 
 _CHECKS: Final = {
     "read": Include.READABLE,
-    "readable": Include.READABLE,
-    "match": Include.READABLE | Include.MATCH,
-    "wildcard_match": Include.READABLE | Include.MATCH | Include.WILDCARD,
-    "brace_match": Include.READABLE | Include.BRACE,
+    "match": Include.MATCH,
+    "wildcard_match": Include.WILDCARD,
+    "brace_match": Include.BRACE,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _IncludeCheck:
-    """``[+|-](read|match|wildcard_match|brace_match)...``; bare: all of them."""
+    """``[+|-](read|match|wildcard_match|brace_match)...``; bare: all of them.
+
+    Without a sign the first word replaces what was in force, and no further word may stand without one.
+    """
 
     syntax: str = "[[+|-](read|match|wildcard_match|brace_match)]..."
 
     def read(self, words: list[str], reading: Reading) -> Include:
         """Return what includes are strict about from here on, to the end of the file."""
         assert reading.reader is not None
-        strict = Include.LENIENT if words[1:2] and words[1][0] not in "+-" else reading.reader.strict
-        if len(words) == 1:
-            strict = Include.ALL
+        strict = Include.ALL if len(words) == 1 else reading.reader.strict
         for index, word in enumerate(words[1:], 1):
-            check = _CHECKS.get(word.lstrip("+-"))
+            sign, name = (word[0], word[1:]) if word[:1] in ("+", "-") else ("", word)
+            if not sign:
+                strict = Include.LENIENT if index == 1 else strict
+                if index > 1:
+                    reading.complain(codes.BAD_WORD, f"{word!r} needs a sign, + or -", index)
+                    continue
+            check = _CHECKS.get(name)
             if check is None:
                 reading.complain(codes.BAD_WORD, f"{word!r} is not one of {', '.join(_CHECKS)}", index)
-            elif word.startswith("-"):
+            elif sign == "-":
                 strict &= ~check
             else:
-                strict |= check
+                strict |= check if sign else check | Include.READABLE
         reading.reader.strict = strict
         return strict
 
@@ -339,9 +366,28 @@ def _ignore(draft: Draft, keyword: Keyword, value: object, reading: Reading) -> 
     """Keep nothing: the keyword has done its work while it was read."""
 
 
+@dataclass(frozen=True, slots=True)
+class _ScriptUser:
+    """``USER [GROUP]``.  After an account that does not exist, scripts without one of their own do not run at all."""
+
+    syntax: str = UserKind().syntax
+
+    def read(self, words: list[str], reading: Reading) -> User:
+        """Return the account."""
+        try:
+            return UserKind().read(words, reading)
+        except Refused as refusal:
+            reading.script_user, reading.script_user_missing = None, True
+            raise Refused(codes.BAD_VALUE, refusal.text, refusal.word) from None
+
+    def write(self, value: User | None) -> str | None:
+        """Return user and group."""
+        return UserKind().write(value)
+
+
 def _script_user(draft: Draft, keyword: Keyword, value: User, reading: Reading) -> None:
     draft.set(keyword.target, value, reading.line)
-    reading.script_user = value
+    reading.script_user, reading.script_user_missing = value, False
 
 
 def _random_seed(draft: Draft, keyword: Keyword, value: int, reading: Reading) -> None:
@@ -377,36 +423,102 @@ def _close_emails(draft: Draft, reading: Reading) -> None:
             parent.add("notification_email", word if "<" in word else f"<{word}>", draft.line)
 
 
-_NOT_BUILT_IN: Final = "built without it, as Debian's keepalived of this line; nftables is used"
+_NOT_BUILT_IN: Final = "nftables is used instead"
+_NFTABLES: Final = "keepalived"
+
+
+def _iptables(draft: Draft, keyword: Keyword, value: tuple[str, ...], reading: Reading) -> None:
+    """Ask for nftables instead, as the reference does where it is built without iptables."""
+    if "nftables.table" not in draft.values:
+        draft.set("nftables.table", _NFTABLES, reading.line)
+    reading.complain(codes.UNSUPPORTED, "iptables is not supported; nftables is used", 0)
+
+
+def _nothing(defs: GlobalDefs) -> list[str]:
+    """Show nothing: what the word does is shown by other words."""
+    return []
+
+
+def _show_dynamic(defs: GlobalDefs) -> list[str]:
+    return ["allow_if_changes" if defs.allow_if_changes else ""] if defs.dynamic_interfaces else []
 
 
 @dataclass(frozen=True, slots=True)
-class _WithoutIptables:
-    """``[WORD [WORD]]`` of a facility that is not there: reported, as the reference built without it does."""
+class _Factor(Integer):
+    """A number that must be the only word."""
 
-    syntax: str = "[WORD [WORD]]"
+    def read(self, words: list[str], reading: Reading) -> int:
+        """Return the number."""
+        if len(words) > 2:
+            raise Refused(codes.EXTRA_WORDS, f"{words[0]} takes one number", 2)
+        return Integer.read(self, words, reading)
 
-    def read(self, words: list[str], reading: Reading) -> tuple[str, ...]:
-        """Report, and return the words."""
-        reading.complain(codes.UNSUPPORTED, "iptables is not supported; nftables is used", 0)
-        return tuple(words[1:])
 
-    def write(self, value: tuple[str, ...] | None) -> str | None:
-        """Return the words."""
-        return None if value is None else " ".join(value)
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """A folder that exists, or that can be made when it is needed; otherwise an error."""
+
+    syntax: str = "PATH"
+
+    def read(self, words: list[str], reading: Reading) -> str:
+        """Return the path."""
+        path = reading.argument(words, 1)
+        problem = reading.facts.folder_problem(path)
+        if problem:
+            raise Refused(codes.BAD_VALUE, problem)
+        return path
+
+    def write(self, value: str | None) -> str | None:
+        """Return the path; None leaves the keyword out."""
+        return None if value is None else quoted(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group6:
+    """An IPv6 multicast address; one of another scope than link-local is used, and reported."""
+
+    syntax: str = "ADDR6"
+
+    def read(self, words: list[str], reading: Reading) -> Address:
+        """Return the address."""
+        address = IpAddress(Family.INET6, multicast=True, lone=True).read(words, reading)
+        if address.packed[1] & 0x0F != 2:
+            reading.complain(codes.BAD_ADDRESS, f"{address} should be a link-local multicast address (ff02::/16)")
+        return address
+
+    def write(self, value: Address) -> str | None:
+        """Return the address."""
+        return str(value)
 
 
 def _process_keywords(prefix: str) -> tuple[Keyword, ...]:
     """Declare the scheduling keywords of one process: ``vrrp_``, ``checker_`` or ``bfd_``."""
     into = f"{prefix}_process"
     return (
-        Keyword(f"{prefix}_priority", _NICE, "Nice value of the process.", f"{into}.priority", since="v1.2.20"),
+        Keyword(
+            f"{prefix}_priority",
+            _NICE,
+            "Nice value of the process.",
+            f"{into}.priority",
+            since="v1.2.20",
+            missing=codes.WORD_MISSING,
+        ),
         Keyword(f"{prefix}_no_swap", _FLAG, "Lock the process in memory.", f"{into}.no_swap", since="v1.2.20"),
         Keyword(
-            f"{prefix}_rt_priority", _RT_PRIORITY, "Run under SCHED_RR with this priority.", f"{into}.rt_priority", since="v2.0.0"
+            f"{prefix}_rt_priority",
+            _RT_PRIORITY,
+            "Run under SCHED_RR with this priority.",
+            f"{into}.rt_priority",
+            since="v2.0.0",
+            missing=codes.WORD_MISSING,
         ),
         Keyword(
-            f"{prefix}_cpu_affinity", _Processors(), "Processors that the process may use.", f"{into}.cpu_affinity", since="v2.0.17"
+            f"{prefix}_cpu_affinity",
+            _Processors(),
+            "Processors that the process may use.",
+            f"{into}.cpu_affinity",
+            since="v2.0.17",
+            missing=codes.WORD_MISSING,
         ),
         Keyword(
             f"{prefix}_rlimit_rttime",
@@ -428,16 +540,29 @@ def _process_keywords(prefix: str) -> tuple[Keyword, ...]:
 
 
 class _Processors(Numbers):
-    """Numbers of processors that exist."""
+    """Numbers of processors."""
 
     def read(self, words: list[str], reading: Reading) -> tuple[int, ...]:
-        """Return the numbers of those that exist; others are reported."""
+        """Return the numbers, which must all be of processors that exist."""
         return Numbers(0, reading.facts.processors() - 1).read(words, reading)
+
+
+def _buffer_size(draft: Draft, keyword: Keyword, value: int, reading: Reading) -> None:
+    if value:
+        draft.set(keyword.target, value, reading.line)
 
 
 def _receive_buffers(name: str) -> tuple[Keyword, ...]:
     return (
-        Keyword(name, Integer(1), "Receive buffer in bytes of this netlink socket.", f"{name}.size", since="v2.0.0"),
+        Keyword(
+            name,
+            Integer(),
+            "Receive buffer in bytes of this netlink socket; 0 changes nothing.",
+            f"{name}.size",
+            apply=_buffer_size,
+            since="v2.0.0",
+            missing=codes.WORD_MISSING,
+        ),
         Keyword(f"{name}_force", _BOOL, "Set the buffer beyond net.core.rmem_max.", f"{name}.force", since="v2.0.0"),
     )
 
@@ -463,16 +588,30 @@ _PROCESS: Final = (
     Keyword(
         "max_auto_priority", Integer(-1, 99, bare=99), "Highest real-time priority taken when timers run late.", since="v2.1.0"
     ),
-    Keyword("min_auto_priority_delay", Integer(1, 10_000_000), "Microseconds of lateness that count.", since="v2.1.0"),
+    Keyword(
+        "min_auto_priority_delay",
+        Integer(1, 10_000_000),
+        "Microseconds of lateness that count.",
+        since="v2.1.0",
+        missing=codes.WORD_MISSING,
+    ),
     Keyword("umask", _Umask(), "File mode creation mask; -u wins.", since="v2.0.9"),
 )
 
 _MAIL: Final = (
-    Keyword("router_id", _WORD, "Name of this director in mail and SNMP; the host name if absent.", since="v1.1.8"),
-    Keyword("notification_email_from", _MailAddress(), "Sender of alerts.", since="v1.0.3"),
+    Keyword(
+        "router_id",
+        _WORD,
+        "Name of this director in mail and SNMP; the host name if absent.",
+        since="v1.1.8",
+        missing=codes.WORD_MISSING,
+    ),
+    Keyword("notification_email_from", _MailAddress(), "Sender of alerts.", since="v1.0.3", missing=codes.WORD_MISSING),
     Keyword("smtp_server", _MailServer(), "Server that takes alerts.", since="v1.0.3"),
-    Keyword("smtp_helo_name", _WORD, "Name given in HELO.", since="v1.2.20"),
-    Keyword("smtp_connect_timeout", _SmtpTimeout(), "Seconds for the dialogue with the mail server.", since="v1.0.3"),
+    Keyword("smtp_helo_name", _WORD, "Name given in HELO.", since="v1.2.20", missing=codes.IGNORED_VALUE),
+    Keyword(
+        "smtp_connect_timeout", _Repeats(4294, "SECS[1..4294]"), "Seconds for the dialogue with the mail server.", since="v1.0.3"
+    ),
     Keyword("smtp_alert", _BOOL, "Default for all alerts.", since="v2.0.0"),
     Keyword("smtp_alert_vrrp", _BOOL, "Default for alerts of VRRP.", since="v2.0.0"),
     Keyword("smtp_alert_checker", _BOOL, "Default for alerts of checkers.", since="v2.0.0"),
@@ -481,23 +620,85 @@ _MAIL: Final = (
 )
 
 _SCRIPTS: Final = (
-    Keyword("script_user", UserKind(), "Whom scripts run as that name nobody.", apply=_script_user, since="v1.3.0"),
+    Keyword(
+        "script_user",
+        _ScriptUser(),
+        "Whom scripts run as that name nobody.",
+        apply=_script_user,
+        since="v1.3.0",
+        missing=codes.WORD_MISSING,
+    ),
     Keyword("enable_script_security", _FLAG, "Refuse scripts that others than root can change.", since="v1.3.0"),
     Keyword("use_symlink_paths", _BOOL, "Execute the path as written rather than the resolved one.", since="v2.3.0"),
     Keyword("set_supplementary_groups", _BOOL, "Give scripts the supplementary groups of their user.", since="v2.4.3+"),
-    Keyword("startup_script", Command(), "Run before the children start.", repeat=Repeat.DUPLICATE, since="v2.1.0"),
-    Keyword("startup_script_timeout", Integer(1, 1000), "Seconds that it may take.", since="v2.1.0"),
-    Keyword("shutdown_script", Command(), "Run after the children have ended.", repeat=Repeat.DUPLICATE, since="v2.1.0"),
-    Keyword("shutdown_script_timeout", Integer(1, 1000), "Seconds that it may take.", since="v2.1.0"),
-    Keyword("notify_fifo", FifoKind(), "Pipe for all state changes.", repeat=Repeat.DUPLICATE, since="v1.3.6"),
-    Keyword("notify_fifo_script", Command(), "Program that reads it.", "notify_fifo_script", Repeat.DUPLICATE, since="v1.3.6"),
-    Keyword("vrrp_notify_fifo", FifoKind(), "Pipe for state changes of VRRP.", repeat=Repeat.DUPLICATE, since="v1.3.6"),
     Keyword(
-        "vrrp_notify_fifo_script", Command(), "Program that reads it.", "vrrp_notify_fifo_script", Repeat.DUPLICATE, since="v1.3.6"
+        "startup_script",
+        Command(early=True, strict=True),
+        "Run before the children start.",
+        repeat=Repeat.DUPLICATE,
+        since="v2.1.0",
+        missing=codes.WORD_MISSING,
     ),
-    Keyword("lvs_notify_fifo", FifoKind(), "Pipe for state changes of servers.", repeat=Repeat.DUPLICATE, since="v1.3.6"),
+    Keyword("startup_script_timeout", Integer(1, 1000), "Seconds that it may take.", since="v2.1.0", missing=codes.WORD_MISSING),
     Keyword(
-        "lvs_notify_fifo_script", Command(), "Program that reads it.", "lvs_notify_fifo_script", Repeat.DUPLICATE, since="v1.3.6"
+        "shutdown_script",
+        Command(early=True, strict=True),
+        "Run after the children have ended.",
+        repeat=Repeat.DUPLICATE,
+        since="v2.1.0",
+        missing=codes.WORD_MISSING,
+    ),
+    Keyword("shutdown_script_timeout", Integer(1, 1000), "Seconds that it may take.", since="v2.1.0", missing=codes.WORD_MISSING),
+    Keyword(
+        "notify_fifo",
+        FifoKind(),
+        "Pipe for all state changes.",
+        repeat=Repeat.DUPLICATE,
+        since="v1.3.6",
+        missing=codes.WORD_MISSING,
+    ),
+    Keyword(
+        "notify_fifo_script",
+        Command(early=True),
+        "Program that reads it.",
+        "notify_fifo_script",
+        Repeat.DUPLICATE,
+        since="v1.3.6",
+        missing=codes.WORD_MISSING,
+    ),
+    Keyword(
+        "vrrp_notify_fifo",
+        FifoKind(),
+        "Pipe for state changes of VRRP.",
+        repeat=Repeat.DUPLICATE,
+        since="v1.3.6",
+        missing=codes.WORD_MISSING,
+    ),
+    Keyword(
+        "vrrp_notify_fifo_script",
+        Command(early=True),
+        "Program that reads it.",
+        "vrrp_notify_fifo_script",
+        Repeat.DUPLICATE,
+        since="v1.3.6",
+        missing=codes.WORD_MISSING,
+    ),
+    Keyword(
+        "lvs_notify_fifo",
+        FifoKind(),
+        "Pipe for state changes of servers.",
+        repeat=Repeat.DUPLICATE,
+        since="v1.3.6",
+        missing=codes.WORD_MISSING,
+    ),
+    Keyword(
+        "lvs_notify_fifo_script",
+        Command(early=True),
+        "Program that reads it.",
+        "lvs_notify_fifo_script",
+        Repeat.DUPLICATE,
+        since="v1.3.6",
+        missing=codes.WORD_MISSING,
     ),
     Keyword("fifo_write_vrrp_states_on_reload", _FLAG, "Repeat all states on the pipes after a reload.", since="v2.2.5"),
 )
@@ -509,18 +710,29 @@ _VRRP: Final = (
         "Interfaces may be missing at start; must stand before the instances.",
         apply=_dynamic_interfaces,
         since="v2.0.0",
+        show=_show_dynamic,
     ),
-    Keyword("default_interface", Word("IFNAME"), "Interface of static addresses that name none.", since="v1.2.24"),
+    Keyword(
+        "default_interface",
+        Word("IFNAME"),
+        "Interface of static addresses that name none.",
+        since="v1.2.24",
+        missing=codes.WORD_MISSING,
+    ),
     Keyword("disable_local_igmp", _FLAG, "Do not answer IGMP for VRRP groups.", since="v2.2.0"),
     Keyword(
         "v3_checksum_as_v2", _FLAG, "VRRPv3 over IPv4: checksum without pseudo header.", "vrrp.v3_checksum_as_v2", since="v2.2.8"
     ),
     Keyword(
-        "vrrp_mcast_group4", IpAddress(Family.INET, multicast=True), "Group for IPv4 adverts.", "vrrp.mcast_group4", since="v1.2.10"
+        "vrrp_mcast_group4",
+        IpAddress(Family.INET, multicast=True, lone=True),
+        "Group for IPv4 adverts.",
+        "vrrp.mcast_group4",
+        since="v1.2.10",
     ),
     Keyword(
         "vrrp_mcast_group6",
-        IpAddress(Family.INET6, multicast=True),
+        _Group6(),
         "Group for IPv6 adverts.",
         "vrrp.mcast_group6",
         since="v1.2.10",
@@ -543,7 +755,11 @@ _VRRP: Final = (
         since="v1.2.20",
     ),
     Keyword(
-        "vrrp_garp_lower_prio_repeat", Integer(), "GARPs after a lower advert.", "vrrp.garp_lower_prio_repeat", since="v1.2.20"
+        "vrrp_garp_lower_prio_repeat",
+        Integer(0, 0x7FFFFFFF),
+        "GARPs after a lower advert.",
+        "vrrp.garp_lower_prio_repeat",
+        since="v1.2.20",
     ),
     Keyword(
         "vrrp_down_timer_adverts",
@@ -552,10 +768,10 @@ _VRRP: Final = (
         "vrrp.down_timer_adverts",
         since="v2.2.3",
     ),
-    Keyword("vrrp_garp_interval", Span(1), "Gap between GARPs on an interface.", "vrrp.garp_interval", since="v1.2.21"),
-    Keyword("vrrp_gna_interval", Span(1), "Gap between unsolicited NAs.", "vrrp.gna_interval", since="v1.2.21"),
+    Keyword("vrrp_garp_interval", Span(1, UINT_MAX), "Gap between GARPs on an interface.", "vrrp.garp_interval", since="v1.2.21"),
+    Keyword("vrrp_gna_interval", Span(1, UINT_MAX), "Gap between unsolicited NAs.", "vrrp.gna_interval", since="v1.2.21"),
     Keyword(
-        "vrrp_min_garp", _BOOL, "One GARP and no repeats, unless set otherwise.", "vrrp.min_garp", apply=_min_garp, since="v2.0.12"
+        "vrrp_min_garp", _BOOL, "One GARP and no repeats, unless set otherwise.", apply=_min_garp, since="v2.0.12", show=_nothing
     ),
     Keyword(
         "vrrp_garp_extra_if",
@@ -564,6 +780,7 @@ _VRRP: Final = (
         "vrrp.garp_extra_if",
         apply=_garp_extra,
         since="v2.2.3",
+        show=_show_garp_extra,
     ),
     Keyword(
         "vrrp_vmac_garp_intvl",
@@ -580,17 +797,17 @@ _VRRP: Final = (
     Keyword("vrrp_version", Integer(2, 3), "Default version of IPv4 instances.", "vrrp.version", since="v1.2.20"),
     Keyword(
         "vrrp_iptables",
-        _WithoutIptables(),
+        Words("[WORD [WORD]]", least=0),
         "Chains for rules by iptables.",
-        "vrrp.iptables",
-        Repeat.FIRST,
+        apply=_iptables,
         since="v1.2.20",
         effect=Effect.UNSUPPORTED,
         why=_NOT_BUILT_IN,
+        show=_nothing,
     ),
     Keyword(
         "nftables",
-        Word(optional=True, bare="keepalived"),
+        Word(optional=True, bare=_NFTABLES, filled=True),
         "Name of the table.",
         "nftables.table",
         Repeat.DUPLICATE,
@@ -603,7 +820,7 @@ _VRRP: Final = (
     Keyword("nftables_counters", _FLAG, "Add counters to rules.", "nftables.counters", since="v2.0.11"),
     Keyword(
         "nftables_ipvs",
-        Word(optional=True, bare="keepalived_ipvs"),
+        Word(optional=True, bare="keepalived_ipvs", filled=True),
         "Serve groups by firewall marks that nftables sets.",
         "nftables.ipvs_table",
         Repeat.DUPLICATE,
@@ -628,9 +845,22 @@ _VRRP: Final = (
         "vrrp_notify_priority_changes", _BOOL, "Report changes of the priority.", "vrrp.notify_priority_changes", since="v2.0.16"
     ),
     Keyword(
-        "vrrp_rx_bufs_policy", _RxBufsPolicy(), "How large receive buffers are.", "vrrp.rx_bufs_policy", Repeat.ADD, since="v2.0.3"
+        "vrrp_rx_bufs_policy",
+        _RxBufsPolicy(),
+        "How large receive buffers are.",
+        "vrrp.rx_bufs_policy",
+        apply=_rx_bufs_policy,
+        since="v2.0.3",
+        missing=codes.WORD_MISSING,
     ),
-    Keyword("vrrp_rx_bufs_multiplier", Integer(1), "Factor on that.", "vrrp.rx_bufs_multiplier", since="v2.0.3"),
+    Keyword(
+        "vrrp_rx_bufs_multiplier",
+        _Factor(1, lenient=False),
+        "Factor on that.",
+        "vrrp.rx_bufs_multiplier",
+        since="v2.0.3",
+        missing=codes.WORD_MISSING,
+    ),
     Keyword(
         "vrrp_startup_delay",
         Span(1000, 4294_000_000),
@@ -649,8 +879,8 @@ _VRRP: Final = (
     ),
     Keyword("log_unknown_vrids", _FLAG, "Log adverts of unknown virtual routers.", "vrrp.log_unknown_vrids", since="v2.0.16"),
     Keyword("vrrp_owner_ignore_adverts", _BOOL, "Owners ignore adverts.", "vrrp.owner_ignore_adverts", since="v2.3.3"),
-    Keyword("vmac_prefix", Word(limit=15), "Prefix of VMAC interface names.", repeat=Repeat.DUPLICATE, since="v2.2.0"),
-    Keyword("vmac_addr_prefix", Word(limit=15), "The same for addresses.", repeat=Repeat.DUPLICATE, since="v2.2.0"),
+    Keyword("vmac_prefix", _WORD, "Prefix of VMAC interface names.", repeat=Repeat.DUPLICATE, since="v2.2.0"),
+    Keyword("vmac_addr_prefix", _WORD, "The same for addresses.", repeat=Repeat.DUPLICATE, since="v2.2.0"),
 )
 
 _LVS: Final = (
@@ -676,6 +906,7 @@ _LVS: Final = (
         "Synchronise connections with another director.",
         repeat=Repeat.DUPLICATE,
         since="v1.2.20",
+        missing=codes.WORD_MISSING,
     ),
     Keyword("checker_log_all_failures", _BOOL, "Log every failed check.", since="v2.0.11"),
     Keyword("rs_init_notifies", _BOOL, "Notify the first state of real servers too.", since="v2.0.0"),
@@ -685,7 +916,15 @@ _LVS: Final = (
 )
 
 _SNMP: Final = (
-    Keyword("snmp_socket", Word("TRANSPORT", exactly=True), "AgentX address.", "snmp.socket", Repeat.DUPLICATE, since="v1.2.20"),
+    Keyword(
+        "snmp_socket",
+        Word("TRANSPORT", exactly=True),
+        "AgentX address.",
+        "snmp.socket",
+        Repeat.DUPLICATE,
+        since="v1.2.20",
+        missing=codes.WORD_MISSING,
+    ),
     Keyword("enable_traps", _FLAG, "Send notifications.", "snmp.traps", since="v1.2.5"),
     Keyword("enable_snmp_vrrp", _FLAG, "Serve the VRRP part of the keepalived MIB.", "snmp.vrrp", since="v2.0.0"),
     Keyword("enable_snmp_keepalived", _FLAG, "Old spelling.", "snmp.vrrp", alias_of="enable_snmp_vrrp", since="v1.2.20"),
@@ -733,22 +972,27 @@ _FILES: Final = (
         "Test the file before a reload; refuse it with any error.",
         since="v2.2.0",
     ),
-    Keyword("reload_time_file", _PATH, "File that holds the time of a reload.", since="v2.1.0"),
+    Keyword("reload_time_file", _ONE_PATH, "File that holds the time of a reload.", since="v2.1.0", missing=codes.WORD_MISSING),
     Keyword("reload_repeat", _FLAG, "Keep that file when it has no date.", since="v2.1.0"),
     Keyword("reload_date_specified", _FLAG, "That file must have a date.", since="v2.2.0"),
     Keyword("reload_file", Word("PATH", optional=True), "File that exists while the configuration is read.", since="v2.2.0"),
-    Keyword("include_check", _IncludeCheck(), "What includes are strict about.", apply=_ignore, since="v2.2.0"),
+    Keyword("include_check", _IncludeCheck(), "What includes are strict about.", apply=_ignore, since="v2.2.0", show=_nothing),
+    Keyword("config_save_dir", _Directory(), "Where copies of the configuration are kept.", since="v2.2.3"),
     Keyword(
-        "config_save_dir", Word("PATH", missing=codes.WORD_MISSING), "Where copies of the configuration are kept.", since="v2.2.3"
+        "tmp_config_directory",
+        _PATH,
+        "Accepted; nothing is written there.",
+        repeat=Repeat.DUPLICATE,
+        since="v2.2.0",
+        missing=codes.WORD_MISSING,
     ),
-    Keyword("tmp_config_directory", _PATH, "Accepted; nothing is written there.", repeat=Repeat.DUPLICATE, since="v2.2.0"),
     Keyword("data_use_instance", _BOOL, "Put instance and namespace into names of dumps.", since="v2.2.3"),
-    Keyword("json_version", Integer(1, 2), "Layout of the JSON dump.", since="v2.2.8"),
-    Keyword("iproute_usr_dir", _PATH, "Where rt_tables and the like are.", since="v2.3.2"),
-    Keyword("iproute_etc_dir", _PATH, "Where their local versions are.", since="v2.3.2"),
-    Keyword("state_dump_file", _PATH, "Where SIGUSR1 writes.", since="v2.3.3"),
-    Keyword("stats_dump_file", _PATH, "Where SIGUSR2 writes.", since="v2.3.3"),
-    Keyword("json_dump_file", _PATH, "Where the JSON signal writes.", since="v2.3.3"),
+    Keyword("json_version", Integer(1, 2), "Layout of the JSON dump.", since="v2.2.8", missing=codes.WORD_MISSING),
+    Keyword("iproute_usr_dir", _ONE_PATH, "Where rt_tables and the like are.", since="v2.3.2", missing=codes.WORD_MISSING),
+    Keyword("iproute_etc_dir", _ONE_PATH, "Where their local versions are.", since="v2.3.2", missing=codes.WORD_MISSING),
+    Keyword("state_dump_file", _FILLED_PATH, "Where SIGUSR1 writes.", since="v2.3.3", missing=codes.WORD_MISSING),
+    Keyword("stats_dump_file", _FILLED_PATH, "Where SIGUSR2 writes.", since="v2.3.3", missing=codes.WORD_MISSING),
+    Keyword("json_dump_file", _FILLED_PATH, "Where the JSON signal writes.", since="v2.3.3", missing=codes.WORD_MISSING),
 )
 
 NOTIFICATION_EMAIL: Final = Block(

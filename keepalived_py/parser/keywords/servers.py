@@ -4,6 +4,7 @@ What needs the whole block, or other blocks, is in `parser.build`.
 """
 
 from dataclasses import dataclass
+from socket import inet_aton
 from typing import Any, Final
 
 from keepalived_py.addresses import Address, Family
@@ -31,6 +32,7 @@ from keepalived_py.parser.kinds import (
     Choice,
     Flag,
     Integer,
+    InterfaceName,
     IpAddress,
     Word,
     digits,
@@ -38,11 +40,16 @@ from keepalived_py.parser.kinds import (
     parse_integer,
     parse_port,
     quoted,
+    strip_range,
 )
 from keepalived_py.parser.ranges import parse_range, write_range
 from keepalived_py.parser.reading import Reading, did_you_mean
 from keepalived_py.parser.schema import Block, Draft, Effect, Keyword, Refused, Repeat
 from keepalived_py.parser.scripts import Command
+from keepalived_py.units import Seconds
+
+IPVS_PERSISTENCE: Final = Seconds(360)
+"""Seconds of persistence where the file asks for it without a number."""
 
 _FLAG, _BOOL = Flag(), Boolean()
 _MAX_WEIGHT: Final = 0x7FFFFFFF
@@ -65,11 +72,6 @@ _TUNNELS: Final = {"ipip": TunnelType.IPIP, "gue": TunnelType.GUE, "gre": Tunnel
 _CHECKSUMS: Final = {"nocsum": TunnelChecksum.NONE, "csum": TunnelChecksum.CSUM, "remcsum": TunnelChecksum.REMCSUM}
 
 
-def _strip_range(word: str) -> str:
-    """Drop what follows ``-`` or ``/``: the reference reads such an address as if it stood alone."""
-    return word.partition("-")[0].partition("/")[0]
-
-
 def _is_zero(word: str) -> bool:
     return not word.strip("0")
 
@@ -84,7 +86,7 @@ class _AddressPort:
         """Return address and port."""
         word = reading.argument(words, 1)
         port = 0 if len(words) < 3 or _is_zero(words[2]) else parse_port(words[2], reading, 2)
-        return parse_address(_strip_range(word)), port
+        return parse_address(strip_range(word)), port
 
     def write(self, value: Any) -> str | None:
         """Return address and port of whatever has them."""
@@ -262,44 +264,52 @@ def _syn_proxy(draft: Draft, keyword: Keyword, value: ServiceFlags, reading: Rea
 
 @dataclass(frozen=True, slots=True)
 class _Granularity:
-    """A netmask (IPv4) or a prefix length (IPv6): ``("mask", length)`` or ``("length", length)``."""
+    """A netmask (IPv4) or a prefix length (IPv6): which of them depends on the service, so that the word itself is returned."""
 
     syntax: str = "NETMASK4 | INT[1..128]"
 
-    def read(self, words: list[str], reading: Reading) -> tuple[Family, int]:
-        """Return family and prefix length."""
-        word = reading.argument(words, 1)
-        if "." in word:
-            mask = parse_address(word)
-            number = int(mask)
-            length = number.bit_count()
-            if number != (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF:
-                raise Refused(codes.BAD_VALUE, f"{word} is no netmask without gaps")
-            return Family.INET, length
-        return Family.INET6, parse_integer(word, 1, 128, reading, lenient=False)
+    def read(self, words: list[str], reading: Reading) -> str:
+        """Return the word."""
+        return reading.argument(words, 1)
 
-    def write(self, value: int | None) -> str | None:
-        """Return nothing: the family is needed, see `write_granularity`."""
-        return None
+    def write(self, value: str) -> str | None:
+        """Return the word."""
+        return value
 
 
-def write_granularity(family: Family, length: int) -> str:
-    """Write a granularity as its family is written."""
-    if family is Family.INET6:
-        return str(length)
-    return str(Address(((0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF).to_bytes(4, "big")))
+def _show_granularity(service: VirtualServer) -> list[str]:
+    """Write the granularity as the family of the service has it."""
+    length = service.persistence_granularity
+    if length is None:
+        return []
+    return [str(length) if service.family is Family.INET6 else str(Address(_mask(length).to_bytes(4, "big")))]
 
 
-def _granularity(draft: Draft, keyword: Keyword, value: tuple[Family, int], reading: Reading) -> None:
-    family, length = value
-    known = draft.values.get("family")
-    if known is Family.INET6 and family is Family.INET:
-        raise Refused(codes.BAD_VALUE, "an IPv6 service takes a prefix length")
-    if known is Family.INET and family is Family.INET6:
-        raise Refused(codes.BAD_VALUE, "an IPv4 service takes a netmask")
-    draft.set("persistence_granularity", length, reading.line)
+def _mask(length: int) -> int:
+    return (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF
+
+
+def _granularity(draft: Draft, keyword: Keyword, word: str, reading: Reading) -> None:
+    """Assign the mask's length; persistence is switched on unless its timeout has been set."""
+    family = draft.values.get("family") or (Family.INET if "." in word else Family.INET6)
+    length = parse_integer(word, 1, 128, reading, lenient=False) if family is Family.INET6 else _mask_length(word, reading)
     draft.values.setdefault("family", family)
-    draft.values.setdefault("persistence_timeout", 360)
+    draft.values.setdefault("persistence_timeout", IPVS_PERSISTENCE)
+    if length is not None:
+        draft.set("persistence_granularity", length, reading.line)
+
+
+def _mask_length(word: str, reading: Reading) -> int | None:
+    """Return the length of a netmask in any of the forms of inet_aton(3); one with gaps is noted and not used."""
+    try:
+        number = int.from_bytes(inet_aton("" if " " in word else word), "big")
+    except (OSError, ValueError):
+        raise Refused(codes.BAD_VALUE, f"{word!r} is no netmask") from None
+    length = number.bit_count()
+    if number == _mask(length):
+        return length
+    reading.complain(codes.IGNORED_VALUE, f"{word} is no netmask without gaps; every client counts by itself")
+    return None
 
 
 def _ip_family(draft: Draft, keyword: Keyword, value: Family, reading: Reading) -> None:
@@ -307,18 +317,6 @@ def _ip_family(draft: Draft, keyword: Keyword, value: Family, reading: Reading) 
         reading.complain(codes.VS_FAMILY, "the family of the virtual server is known, and another one")
         return
     draft.set("family", value, reading.line)
-
-
-def _refusable(action: Any) -> Any:
-    """Let an `apply` refuse: report it as a refused value is."""
-
-    def run(draft: Draft, keyword: Keyword, value: Any, reading: Reading) -> None:
-        try:
-            action(draft, keyword, value, reading)
-        except Refused as refusal:
-            reading.refused(refusal)
-
-    return run
 
 
 # Sorry server ------------------------------------------------------------------------------------------------------------------
@@ -635,7 +633,7 @@ _DIALECT: Final = (
     Keyword(
         "establish_timeout", _EstTimeout(), "The same, as DPVS spells it.", "est_timeout", alias_of="est_timeout", since="dpvs"
     ),
-    Keyword("vip_bind_dev", Word("IFNAME", limit=15), "Bind the virtual address here while the quorum is up.", since="alibaba"),
+    Keyword("vip_bind_dev", InterfaceName(), "Bind the virtual address here while the quorum is up.", since="alibaba"),
     Keyword(
         "nat_mask",
         IpAddress(Family.INET),
@@ -731,9 +729,16 @@ VIRTUAL_SERVER: Final = Block(
         Keyword("lvs_method", _Method(), "The same.", "forwarding", apply=_set_method, alias_of="lb_kind", since="v1.1.5"),
         Keyword("protocol", Choice(_PROTOCOLS, fold=True), "Transport protocol.", since="v1.0.3"),
         Keyword("persistence_engine", Word("NAME", limit=15), "Persistence engine (sip).", since="v1.2.20"),
-        Keyword("persistence_timeout", Integer(1, MAX_IPVS_TIMEOUT, bare=360, lenient=False), "Seconds.", since="v1.0.3"),
         Keyword(
-            "persistence_granularity", _Granularity(), "Clients that count as one.", apply=_refusable(_granularity), since="v1.0.3"
+            "persistence_timeout", Integer(1, MAX_IPVS_TIMEOUT, bare=IPVS_PERSISTENCE, lenient=False), "Seconds.", since="v1.0.3"
+        ),
+        Keyword(
+            "persistence_granularity",
+            _Granularity(),
+            "Clients that count as one.",
+            apply=_granularity,
+            show=_show_granularity,
+            since="v1.0.3",
         ),
         Keyword("ha_suspend", _FLAG, "Check only while the address is on this host.", since="v1.0.3"),
         Keyword("alpha", _FLAG, "Servers are down until their checks have succeeded.", since="v1.1.16"),
