@@ -4,26 +4,32 @@ A reload ships this instead of the whole; what did not change keeps its identity
 nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from keepalived_py.config.lvs import Lvs, Target, VirtualServer
 
 
 @dataclass(frozen=True, slots=True)
 class LvsDelta:
-    """`order`: every target of the new configuration; `changed`: those virtual servers that are new or differ; `rest`: all else."""
+    """`servers`: the new configuration's virtual servers in order, those that have not changed by their target only.
 
-    order: tuple[Target, ...]
-    changed: tuple[VirtualServer, ...]
+    `rest`: everything else of the new configuration.
+    """
+
+    servers: tuple[VirtualServer | Target, ...]
     rest: Lvs
+
+    @property
+    def changed(self) -> tuple[VirtualServer, ...]:
+        """The virtual servers that are new or differ."""
+        return tuple(server for server in self.servers if isinstance(server, VirtualServer))
 
     def apply(self, old: Lvs) -> Lvs:
         """Return the new configuration; raise `KeyError` when `old` is not what the delta was made from."""
-        changed = {server.target: server for server in self.changed}
-        known = {server.target: server for server in old.virtual_servers}
-        servers = tuple(changed.get(target) or known[target] for target in self.order)
-        rest = self.rest
-        return Lvs(servers, rest.groups, rest.local_address_groups, rest.deny_address_groups, rest.allow_address_groups)
+        known = _by_target(old.virtual_servers)
+        servers = tuple(server if isinstance(server, VirtualServer) else known[server] for server in self.servers)
+        return replace(self.rest, virtual_servers=servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +47,23 @@ class LvsSummary:
 
 def diff_lvs(old: Lvs, new: Lvs) -> LvsDelta:
     """Compare two configurations; linear in their size."""
-    known = {server.target: server for server in old.virtual_servers}
-    changed = tuple(server for server in new.virtual_servers if known.get(server.target) != server)
-    rest = Lvs((), new.groups, new.local_address_groups, new.deny_address_groups, new.allow_address_groups)
-    return LvsDelta(tuple(server.target for server in new.virtual_servers), changed, rest)
+    known = _by_target(old.virtual_servers)
+    servers = tuple(server.target if known.get(server.target) == server else server for server in new.virtual_servers)
+    return LvsDelta(servers, replace(new, virtual_servers=()))
 
 
 def summarise(old: Lvs, delta: LvsDelta) -> LvsSummary:
-    """Count what a delta does to `old`."""
+    """Count what a delta does to `old`, by target: virtual servers that share one count once."""
     known = {server.target for server in old.virtual_servers}
-    added = sum(server.target not in known for server in delta.changed)
-    wanted = set(delta.order)
-    return LvsSummary(added, len(delta.changed) - added, len(known - wanted), len(delta.order) - len(delta.changed))
+    differ = {server.target for server in delta.changed}
+    wanted = {server.target if isinstance(server, VirtualServer) else server for server in delta.servers}
+    added = differ - known
+    return LvsSummary(len(added), len(differ - added), len(known - wanted), len(wanted - differ))
+
+
+def _by_target(servers: Iterable[VirtualServer]) -> Mapping[Target, VirtualServer]:
+    """Index virtual servers; of two with one target the first stays."""
+    known: dict[Target, VirtualServer] = {}
+    for server in servers:
+        known.setdefault(server.target, server)
+    return known

@@ -53,24 +53,30 @@ class Channel:
             del self._outgoing[:sent]
 
     def receive(self) -> Iterator[Message]:
-        """Read what has come and yield the messages that are complete; raise `EOFError` when the other end is closed."""
+        """Read what has come and yield the messages that are complete; after them `EOFError` when the other end is closed."""
+        open_still = self._fill()
+        while len(self._incoming) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._incoming)
+            if len(self._incoming) < _LENGTH.size + length:
+                break
+            body = bytes(memoryview(self._incoming)[_LENGTH.size : _LENGTH.size + length])
+            del self._incoming[: _LENGTH.size + length]
+            yield pickle.loads(body)  # noqa: S301  (see the module: the other end is ourselves)
+        if not open_still:
+            raise EOFError("the other end of the channel is closed")
+
+    def _fill(self) -> bool:
+        """Read everything that has come; return whether the other end is open."""
         while True:
             try:
                 data = self._socket.recv(_CHUNK)
             except (BlockingIOError, InterruptedError):
-                break
-            except ConnectionError:
-                data = b""
+                return True
+            except OSError:
+                return False
             if not data:
-                raise EOFError("the other end of the channel is closed")
+                return False
             self._incoming += data
-        while len(self._incoming) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._incoming)
-            if len(self._incoming) < _LENGTH.size + length:
-                return
-            body = bytes(self._incoming[_LENGTH.size : _LENGTH.size + length])
-            del self._incoming[: _LENGTH.size + length]
-            yield pickle.loads(body)  # noqa: S301  (see the module: the other end is ourselves)
 
     def close(self) -> None:
         """Close this end."""
@@ -78,5 +84,5 @@ class Channel:
 
 
 def channel_pair() -> tuple[socket.socket, socket.socket]:
-    """Return both ends; wrap each in a `Channel` in its own process."""
+    """Return both ends; wrap each in a `Channel` in its own process.  Raises `OSError`."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keepalived_py.config.diff import LvsDelta
-from keepalived_py.config.globals import GlobalDefs
+from keepalived_py.config.globals import GlobalDefs, LvsTimeouts
 from keepalived_py.config.model import SslContext
 
 
@@ -23,4 +23,11 @@ class Running:
     operations: int
 
 
-Message = Reload | Running
+@dataclass(frozen=True, slots=True)
+class FoundTimeouts:
+    """The connection timeouts that the kernel had before ours, for whoever takes over from this process and stops in the end."""
+
+    timeouts: LvsTimeouts
+
+
+Message = Reload | Running | FoundTimeouts

@@ -1,7 +1,7 @@
 """The parent's loop: signals, children, reloads.
 
-It forks, so it has no asyncio loop that a child would inherit: a selector, a wake-up descriptor for signals, and the supervisor's
-deadline are all it needs.
+It forks, so it has no asyncio loop that a child would inherit: a selector, the signals' inbox, and the supervisor's deadline are
+all it needs.  Who is started, restarted and killed is decided by `supervisor`, whether a file is used by `reload`.
 """
 
 import contextlib
@@ -11,18 +11,21 @@ import selectors
 import signal
 import socket
 import time
+import traceback
 from dataclasses import replace
-from typing import Final
+from typing import Final, NoReturn
 
 from keepalived_py import __version__
-from keepalived_py.config.globals import GlobalDefs
+from keepalived_py.config.globals import GlobalDefs, LvsTimeouts
 from keepalived_py.config.model import Config
 from keepalived_py.daemon import check_process
 from keepalived_py.daemon.channel import Channel, channel_pair
 from keepalived_py.daemon.check_process import Inheritance
-from keepalived_py.daemon.messages import Reload, Running
-from keepalived_py.daemon.reload import Refused, decide
+from keepalived_py.daemon.child import INTERNAL_ERROR
+from keepalived_py.daemon.messages import FoundTimeouts, Message, Reload, Running
+from keepalived_py.daemon.reload import Accepted, Refused, decide
 from keepalived_py.daemon.settings import RunFiles, Settings
+from keepalived_py.daemon.signals import DUMPS, RELOAD, STOP, SignalInbox, held_back
 from keepalived_py.daemon.supervisor import (
     Action,
     Child,
@@ -30,6 +33,7 @@ from keepalived_py.daemon.supervisor import (
     Exited,
     Finish,
     Kill,
+    NotStarted,
     Report,
     Spawn,
     Started,
@@ -41,14 +45,14 @@ from keepalived_py.daemon.supervisor import (
 from keepalived_py.daemon.table_keeper import SinkOpener
 from keepalived_py.parser.load import Loaded, load
 from keepalived_py.system.clock import now
-from keepalived_py.system.files import remove, write_atomically, write_pid
+from keepalived_py.system.files import append, remove, write_atomically, write_pid
 from keepalived_py.system.host import Host
-from keepalived_py.system.log import Log
+from keepalived_py.system.log import ERROR, Log
 from keepalived_py.system.scripts import run_and_wait
 from keepalived_py.units import MICRO_PER_SECOND, Micro
 
 VERSION_LINE: Final = f"Keepalived v2.4.3 compatible keepalived-py v{__version__}"
-_HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
+FATAL: Final = 1
 _MAX_LOGGED: Final = 200
 
 
@@ -68,71 +72,77 @@ def log_diagnostics(log: Log, loaded: Loaded) -> None:
 class Parent:
     """The parent process, from its first configuration to its end."""
 
-    def __init__(self, settings: Settings, config: Config, files: RunFiles, log: Log, open_sink: SinkOpener) -> None:
+    def __init__(
+        self, settings: Settings, config: Config, files: RunFiles, log: Log, open_sink: SinkOpener, inbox: SignalInbox
+    ) -> None:
         self._settings = settings
         self._config = config
         self._files = files
         self._log = log
         self._open_sink = open_sink
-        patience = Micro(config.globals.child_wait_time * MICRO_PER_SECOND)
-        self._supervisor = Supervisor(respawn=settings.respawn, patience=patience)
+        self._inbox = inbox
+        self._supervisor = Supervisor(respawn=settings.respawn, patience=_patience(config.globals))
         self._selector = selectors.DefaultSelector()
         self._channels: dict[Child, Channel] = {}
+        self._timeouts: LvsTimeouts | None = None
         self._finished: int | None = None
         self._reload_wanted = False
+        self._complete = False
 
     def run(self) -> int:
         """Run the daemon; return its exit status."""
-        self._log.info(f"Starting {VERSION_LINE}")
-        self._log.info(f"Configuration file {self._settings.config_file}")
-        self._run_script("startup")
-        wake = self._watch_signals()
+        pid_file = self._files.parent_pid
         try:
-            write_pid(self._files.parent_pid, os.getpid())
-            self._feed(Wanted(self._wanted()))
-            self._log.info("Startup complete")
+            write_pid(pid_file, os.getpid())
+        except OSError as error:
+            # Without it, a second daemon would not notice this one.  keepalived ends here, too, but with status 0.
+            self._log.error(f"pidfile_write : Cannot open {pid_file} pidfile: {error.strerror}")
+            self._log.info(f"Stopped {VERSION_LINE}")
+            return FATAL
+        try:
+            self._selector.register(self._inbox, selectors.EVENT_READ, None)
+            self._begin()
             while self._finished is None:
-                self._wait(wake)
+                self._wait()
+            self._run_script("shutdown")
         finally:
-            signal.set_wakeup_fd(-1)
-            remove(self._files.parent_pid)
-        self._run_script("shutdown")
+            remove(pid_file)
         self._log.info(f"Stopped {VERSION_LINE}")
         return self._finished
 
+    def _begin(self) -> None:
+        """Run the start-up script and start the children, unless a signal has told us to stop meanwhile."""
+        self._run_script("startup")
+        self._serve_signals()
+        if self._supervisor.stopping:
+            return
+        wanted = self._wanted()
+        self._feed(Wanted(wanted))
+        if not wanted:
+            self._say_complete()
+
     def _wanted(self) -> frozenset[Child]:
         """Return which children the configuration and the command line call for."""
-        lvs = bool(self._config.lvs.virtual_servers) or self._settings.start_all
-        children = (
-            frozenset({Child.CHECKER}) if lvs and (not self._settings.vrrp_only or self._settings.check_only) else frozenset()
-        )
-        if not children:
-            self._log.warning("Warning - keepalived has no configuration to run")
-        return children
+        allowed = self._settings.check_only or not self._settings.vrrp_only
+        if allowed and (self._config.lvs.virtual_servers or self._settings.start_all):
+            return frozenset({Child.CHECKER})
+        self._log.warning("Warning - keepalived has no configuration to run")
+        return frozenset()
+
+    def _say_complete(self) -> None:
+        if not self._complete:
+            self._complete = True
+            self._log.info("Startup complete")
 
     # The loop ------------------------------------------------------------------------------------------------
 
-    def _watch_signals(self) -> socket.socket:
-        receiving, sending = socket.socketpair()
-        receiving.setblocking(False)
-        sending.setblocking(False)
-        for number in _HANDLED:
-            signal.signal(number, lambda *_: None)
-        if self._settings.ignore_sigint:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
-        self._selector.register(receiving, selectors.EVENT_READ, None)
-        self._sending = sending  # kept open as long as signals are written to it
-        return receiving
-
-    def _wait(self, wake: socket.socket) -> None:
+    def _wait(self) -> None:
         """Wait for the next signal, message or deadline, and serve it."""
         deadline = self._supervisor.deadline()
         timeout = None if deadline is None else max(0.0, (deadline - now()) / MICRO_PER_SECOND)
         for key, mask in self._selector.select(timeout):
             if key.data is None:
-                self._serve_signals(wake)
+                self._serve_signals()
             else:
                 self._serve_channel(key.data, mask)
         deadline = self._supervisor.deadline()
@@ -142,38 +152,45 @@ class Parent:
             self._reload_wanted = False
             self._reload()
 
-    def _serve_signals(self, wake: socket.socket) -> None:
-        with contextlib.suppress(BlockingIOError):
-            for number in wake.recv(4096):
-                self._serve_signal(number)
-        self._reap()
-
-    def _serve_signal(self, number: int) -> None:
-        if number in (signal.SIGTERM, signal.SIGINT):
-            self._log.info("Stopping")
-            self._feed(StopRequested())
-        elif number == signal.SIGHUP:
-            self._reload_wanted = True
-        elif number in (signal.SIGUSR1, signal.SIGUSR2):
-            self._log.info(f"Signal {signal.Signals(number).name}: this version writes no state dumps")
+    def _serve_signals(self) -> None:
+        for number in self._inbox.take():
+            if number in STOP:
+                if not self._supervisor.stopping:
+                    self._log.info("Stopping")
+                self._feed(StopRequested())
+            elif number == RELOAD:
+                self._reload_wanted = True
+            elif number in DUMPS:
+                self._log.info(f"{DUMPS[number]} requested by signal {number}: this version writes no state dumps")
+            elif number == signal.SIGCHLD:
+                self._reap()
 
     def _reap(self) -> None:
-        """Collect children that have ended."""
-        for child, channel in list(self._channels.items()):
-            pid = self._supervisor.pid(child)
+        """Collect every process that has ended: our children, and as first process of a container whatever was left to us."""
+        while self._channels:  # without children, what ends is the start-up script, which is waited for elsewhere
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if not pid:
-                continue
-            with contextlib.suppress(ChildProcessError):
-                ended, status = os.waitpid(pid, os.WNOHANG)
-                if ended:
-                    self._forget(child, channel)
+                return
+            for child in Child:
+                if self._supervisor.pid(child) == pid:
+                    self._forget(child)
                     self._feed(Exited(child, pid, os.waitstatus_to_exitcode(status)))
+                    break
 
-    def _forget(self, child: Child, channel: Channel) -> None:
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(channel)
-        channel.close()
-        del self._channels[child]
+    def _forget(self, child: Child) -> None:
+        """Let go of what belonged to a child that has ended, its pid file too if it had no time for that."""
+        channel = self._channels.pop(child, None)
+        if channel is not None:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(channel)
+            with contextlib.suppress(EOFError):
+                for message in channel.receive():
+                    self._take(child, message)
+            channel.close()
+        remove(self._files.checkers_pid)
 
     def _serve_channel(self, child: Child, mask: int) -> None:
         channel = self._channels.get(child)
@@ -184,12 +201,21 @@ class Parent:
         if mask & selectors.EVENT_READ:
             try:
                 for message in channel.receive():
-                    if isinstance(message, Running):
-                        self._log.detail(f"{child.value} child process is up to date ({message.operations} netlink requests)")
+                    self._take(child, message)
             except EOFError:
-                self._selector.unregister(channel)
+                self._selector.unregister(channel)  # its end is told by SIGCHLD
                 return
         self._watch(child, channel)
+
+    def _take(self, child: Child, message: Message) -> None:
+        match message:
+            case FoundTimeouts():
+                self._timeouts = message.timeouts
+            case Running():
+                self._log.detail(f"{child.value} child process is up to date ({message.operations} netlink requests so far)")
+                self._say_complete()
+            case _:
+                pass
 
     def _watch(self, child: Child, channel: Channel) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.wants_write else 0)
@@ -215,35 +241,49 @@ class Parent:
                 self._finished = action.status
 
     def _spawn(self, action: Spawn) -> None:
-        ours, theirs = channel_pair()
         gc.collect()
         gc.freeze()  # the heap of the configuration stays shared between the processes
+        try:
+            pid = self._fork(action)
+        except OSError as error:
+            self._feed(NotStarted(action.child, error.strerror or str(error)))
+        else:
+            self._feed(Started(action.child, pid))
+        finally:
+            gc.unfreeze()
+
+    def _fork(self, action: Spawn) -> int:
+        """Fork a child with a channel to it; return its pid.  Raises `OSError`."""
+        ours, theirs = channel_pair()
         parent = os.getpid()
-        pid = os.fork()
-        if not pid:
-            self._be_child(ours, theirs, parent, takes_over=action.takes_over)
-        gc.unfreeze()
-        theirs.close()
+        with theirs, held_back():
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if not pid:
+                self._be_child(ours, theirs, parent, takes_over=action.takes_over)
         channel = Channel(ours)
         self._channels[action.child] = channel
         self._selector.register(channel, selectors.EVENT_READ, action.child)
-        self._feed(Started(action.child, pid))
+        return pid
 
-    def _be_child(self, ours: socket.socket, theirs: socket.socket, parent: int, *, takes_over: bool) -> None:
+    def _be_child(self, ours: socket.socket, theirs: socket.socket, parent: int, *, takes_over: bool) -> NoReturn:
         """Become the checker process; never return."""
-        status = 70
+        status = INTERNAL_ERROR
         try:
-            ours.close()
+            self._inbox.abandon()
             self._selector.close()
-            self._sending.close()
+            ours.close()
             for channel in self._channels.values():
                 channel.close()
-            born = Inheritance(self._settings, self._config, self._files, theirs, parent, takes_over, self._open_sink)
+            born = Inheritance(
+                self._settings, self._config, self._files, theirs, parent, takes_over, self._timeouts, self._open_sink
+            )
             status = check_process.run(born)
         except BaseException:  # nothing may escape into the parent's code; the log has the traceback
-            import traceback
-
-            self._log.error(f"Healthcheck child process failed:\n{traceback.format_exc()}")
+            self._log.write_lines(ERROR, f"Healthcheck child process failed:\n{traceback.format_exc()}")
         finally:
             os._exit(status)
 
@@ -253,30 +293,54 @@ class Parent:
         """Read the file, decide, and ship the difference."""
         self._log.info("Reloading ...")
         started = time.monotonic()
-        marker = self._config.globals.reload_file
-        if marker is not None:
-            with contextlib.suppress(OSError):
-                write_atomically(self._files.reload_marker(marker), b"")
-        loaded = read_configuration(self._settings, testing=self._config.globals.reload_check_config is not None)
-        if marker is not None:
-            remove(self._files.reload_marker(marker))
+        loaded = self._read_again()
         log_diagnostics(self._log, loaded)
         decision = decide(self._config, loaded)
         if isinstance(decision, Refused):
             self._log.error(f"Reload refused: {decision.reason}; the running configuration stays in force")
+            self._note_refusal(loaded)
             return
         for note in decision.notes:
             self._log.warning(note)
-        self._config = decision.config
-        self._supervisor.patience = Micro(self._config.globals.child_wait_time * MICRO_PER_SECOND)
-        channel = self._channels.get(Child.CHECKER)
-        wanted = self._wanted()
-        if channel is not None and Child.CHECKER in wanted:
-            channel.send(Reload(_for_child(self._config.globals), decision.lvs, self._config.ssl))
-            self._watch(Child.CHECKER, channel)
-        self._feed(Wanted(wanted))
+        self._apply(decision)
         elapsed = time.monotonic() - started
         self._log.info(f"Reload finished in {elapsed:.3f} s; virtual servers: {decision.summary}")
+
+    def _apply(self, decision: Accepted) -> None:
+        self._config = decision.config
+        self._supervisor.patience = _patience(self._config.globals)
+        wanted = self._wanted()
+        for child in wanted:
+            # One that is not running, or is ending, will be born with the new configuration.
+            if self._supervisor.serves(child):
+                channel = self._channels[child]
+                channel.send(Reload(_for_child(self._config.globals), decision.lvs, self._config.ssl))
+                self._watch(child, channel)
+        self._feed(Wanted(wanted))
+
+    def _read_again(self) -> Loaded:
+        """Read the file; `reload_file` exists as long as that takes."""
+        globals_ = self._config.globals
+        marker = None if globals_.reload_file is None else self._files.reload_marker(globals_.reload_file)
+        if marker is not None:
+            try:
+                write_atomically(marker, b"")
+            except OSError as error:
+                self._log.warning(f"Failed to create reload file ({marker}): {error.strerror}")
+        try:
+            return read_configuration(self._settings, testing=globals_.reload_check_config is not None)
+        finally:
+            if marker is not None:
+                remove(marker)
+
+    def _note_refusal(self, loaded: Loaded) -> None:
+        """Append what there is to say about a refused file to the log file of `reload_check_config`."""
+        path = self._config.globals.reload_check_config
+        if path:
+            try:
+                append(path, "".join(f"{diagnostic.render()}\n" for diagnostic in loaded.diagnostics))
+            except (OSError, ValueError) as error:
+                self._log.warning(f"{path} cannot be written: {error}")
 
     def _run_script(self, which: str) -> None:
         globals_ = self._config.globals
@@ -285,9 +349,17 @@ class Parent:
         if script is None:
             return
         self._log.info(f"Running {which} script {script}")
-        problem = run_and_wait(script, seconds)
+        problem = run_and_wait(script, seconds, self._told_to_stop if which == "startup" else lambda: False)
         if problem:
-            self._log.error(f"{which.capitalize()} script {script.argv[0]} {problem}")
+            self._log.error(f"Call of {which} script {script.argv[0]} failed: it {problem}")
+
+    def _told_to_stop(self) -> bool:
+        self._serve_signals()
+        return self._supervisor.stopping
+
+
+def _patience(globals_: GlobalDefs) -> Micro:
+    return Micro(globals_.child_wait_time * MICRO_PER_SECOND)
 
 
 def _for_child(globals_: GlobalDefs) -> GlobalDefs:

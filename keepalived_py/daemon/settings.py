@@ -92,10 +92,16 @@ def _targets(arguments: Arguments, *, foreground: bool) -> LogTargets:
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """Files under the run directory: pid files by the reference's rules, and our record of IPVS services beside the checker's."""
+    """Files under the run directory: pid files by the reference's rules, and our record of IPVS services beside the checker's.
+
+    `folder`: a folder of our own that is made and removed again, if there is one.  `ident_suffix`: what namespace and instance add
+    to the names in syslog.
+    """
 
     parent_pid: Path
     checkers_pid: Path
+    folder: Path | None = None
+    ident_suffix: str = ""
 
     @property
     def ownership(self) -> Path:
@@ -108,9 +114,14 @@ class RunFiles:
 
 
 def run_files(settings: Settings, globals_: GlobalDefs, run: Path = RUN_DIRECTORY) -> RunFiles:
-    """Place the files: `use_pid_dir` gives them a folder of their own, `instance` is put into their names."""
-    folder = run / "keepalived" if globals_.use_pid_dir else run
+    """Place the files: `use_pid_dir` and a network namespace give them a folder, `instance` is put into their names."""
+    namespace = settings.namespace or globals_.net_namespace
+    folder = None
+    if globals_.use_pid_dir or namespace:
+        folder = run / "keepalived" / (namespace or "")
     suffix = f"_{globals_.instance}" if globals_.instance else ""
-    parent = Path(settings.pid) if settings.pid else folder / f"keepalived{suffix}.pid"
-    checkers = Path(settings.checkers_pid) if settings.checkers_pid else folder / f"checkers{suffix}.pid"
-    return RunFiles(parent, checkers)
+    home = folder or run
+    parent = Path(settings.pid) if settings.pid else home / f"keepalived{suffix}.pid"
+    checkers = Path(settings.checkers_pid) if settings.checkers_pid else home / f"checkers{suffix}.pid"
+    used = folder is not None and folder in (parent.parent, checkers.parent)
+    return RunFiles(parent, checkers, folder if used else None, (f"_{namespace}" if namespace else "") + suffix)

@@ -3,49 +3,47 @@
     pools publish weights  ->  desired entries  ->  plan against what the kernel has  ->  netlink  ->  what the kernel has
 
 What the kernel has is read once, at the start, and then followed: a change of one server plans one virtual server.  Only an
-error makes it read again.  Services are ours when we made them (the record under the run directory says so, and is written before
-they are made) or when the configuration names them; all others are left alone.
+error makes it read again.  Services are ours when we made them (`record` says so, and is written before they are made) or when
+the configuration names them; all others are left alone.
 
-Without ip_vs this keeper says why and what to do, tries again from time to time, and everything else goes on.
+Without ip_vs this keeper says why and what to do, and everything else goes on; `retry` tries again.  Its methods are called one
+after the other, never at the same time, and raise no `KernelError`.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
-from keepalived_py.config.globals import GlobalDefs, LvsTimeouts
+from keepalived_py.config.globals import GlobalDefs
 from keepalived_py.config.lvs import Lvs, ServerKey, Target, VirtualServer
+from keepalived_py.daemon.kernel_settings import KernelSettings, follows_vrrp
+from keepalived_py.daemon.record import ServiceRecord
 from keepalived_py.errors import KernelError
 from keepalived_py.healthcheck.actions import Publish
 from keepalived_py.ipvs.client import Sink
 from keepalived_py.ipvs.desired import PoolState, candidates, entries, observed, service_keys, strangers
 from keepalived_py.ipvs.features import admit
 from keepalived_py.ipvs.operations import (
-    DelDaemon,
+    DelDestination,
     DelService,
     Flush,
-    NewDaemon,
     NewDestination,
     NewService,
     Operation,
     SetDestination,
     SetService,
-    SetTimeouts,
     instead,
     is_moot,
 )
-from keepalived_py.ipvs.ownership import SIZE_MAX, Ownership, RecordError, decode, encode
 from keepalived_py.ipvs.plan import plan_service, teardown
-from keepalived_py.ipvs.table import ServiceEntry, ServiceKey, SyncDaemon
-from keepalived_py.system.files import read_bounded, remove, write_atomically
+from keepalived_py.ipvs.table import ServiceEntry, ServiceKey
+from keepalived_py.system.background import in_thread
 from keepalived_py.system.log import Log
 
 RETRY_AFTER: Final = 30.0
 """Seconds between attempts to reach a kernel without ip_vs, and to repair what it refused."""
 
 SinkOpener = Callable[[GlobalDefs], Sink]
-"""Opens the way to the kernel; raises `KernelError` when there is none."""
+"""Opens the way to the kernel, and may take long; raises `KernelError` when there is none."""
 
 KernelWeights = Mapping[Target, Mapping[ServerKey, int]]
 
@@ -53,45 +51,48 @@ KernelWeights = Mapping[Target, Mapping[ServerKey, int]]
 class TableKeeper:
     """Owner of the IPVS table in one process; see the module."""
 
-    def __init__(self, globals_: GlobalDefs, lvs: Lvs, open_sink: SinkOpener, record: Path, log: Log) -> None:
+    def __init__(
+        self, globals_: GlobalDefs, lvs: Lvs, open_sink: SinkOpener, record: ServiceRecord, settings: KernelSettings, log: Log
+    ) -> None:
+        self.operations = 0
+        """How many requests have been sent."""
         self._globals = globals_
         self._open_sink = open_sink
         self._record = record
+        self._settings = settings
         self._log = log
         self._sink: Sink | None = None
+        self._takes_over = False
         self._complained = False
         self._pools: dict[Target, PoolState] = {}
         self._actual: dict[ServiceKey, ServiceEntry] = {}
-        self._owned = Ownership()
-        self._kernel_timeouts: LvsTimeouts | None = None
         self._refused: dict[Target, str] = {}
         self._stale: set[ServiceKey] = set()
-        self._turn = asyncio.Lock()
-        self.operations = 0
+        self._complaints: dict[ServiceKey, set[str]] = {}
+        self._keys: dict[Target, tuple[ServiceKey, ...]] = {}
         self._take(lvs)
 
-    # Configuration -------------------------------------------------------------------------------------------
+    @property
+    def needs_retry(self) -> bool:
+        """Whether there is no way to the kernel, or it refused something."""
+        return self._sink is None or bool(self._stale)
 
-    def _take(self, lvs: Lvs) -> None:
-        """Index a configuration: each service key belongs to the first virtual server that names it."""
-        self._lvs = lvs
+    def _take(self, lvs: Lvs) -> list[Target]:
+        """Index a configuration: each service key belongs to the first virtual server that names it.
+
+        Returns the virtual servers whose keys are not those that they had, as when their group changes.
+        """
+        before = self._keys
         self._groups = {group.name: group for group in lvs.groups}
-        self._servers = {server.target: server for server in lvs.virtual_servers}
-        self._keys: dict[Target, tuple[ServiceKey, ...]] = {}
+        self._servers: dict[Target, VirtualServer] = {}
+        for server in lvs.virtual_servers:
+            self._servers.setdefault(server.target, server)
+        self._keys = {}
         self._owner: dict[ServiceKey, Target] = {}
         for target, server in self._servers.items():
-            keys = tuple(key for key in service_keys(server, self._groups) if self._owner.setdefault(key, target) == target)
-            self._keys[target] = keys
-
-    def _admit(self) -> None:
-        """Sort out what this kernel cannot do, and say so of each virtual server when that is new."""
-        assert self._sink is not None
-        admission = admit(self._servers.values(), self._sink.features)
-        refused = {refusal.server.target: str(refusal) for refusal in admission.refused}
-        for target, text in refused.items():
-            if self._refused.get(target) != text:
-                self._log.error(text)
-        self._refused = refused
+            keys = service_keys(server, self._groups)
+            self._keys[target] = tuple(key for key in keys if self._owner.setdefault(key, target) == target)
+        return [target for target, keys in self._keys.items() if before.get(target) != keys]
 
     # Start ---------------------------------------------------------------------------------------------------
 
@@ -100,34 +101,37 @@ class TableKeeper:
 
         `takes_over`: return the weights that the kernel has for our virtual servers, to go on from; nothing is flushed then.
         """
-        self._owned = self._read_record()
-        async with self._turn:
-            if not await self._reach() or self._sink is None:
-                return {} if takes_over else None
-            if self._globals.lvs_flush and not takes_over:
-                await self._apply([Flush()])
-                self._actual = {}
-            if not takes_over:
-                return None
-            return {
-                target: state.weights if state.sorry_weight is None else self._with_sorry(server, state)
-                for target, server in self._servers.items()
-                if any(key in self._actual for key in self._keys[target])
-                for state in (observed(server, self._groups, self._actual),)
-            }
+        self._takes_over = takes_over
+        self._record.read()
+        if follows_vrrp(self._globals):
+            self._log.warning("lvs_sync_daemon: following a VRRP instance needs VRRP, which this version does not run")
+        reached = await self._reach()
+        if not takes_over:
+            return None
+        if not reached:
+            return {}
+        return {
+            target: self._observed(target)
+            for target, keys in self._keys.items()
+            if any(key in self._actual for key in keys) and target not in self._refused
+        }
 
-    @staticmethod
-    def _with_sorry(server: VirtualServer, state: PoolState) -> Mapping[ServerKey, int]:
-        assert server.sorry_server is not None and state.sorry_weight is not None
+    def _observed(self, target: Target) -> Mapping[ServerKey, int]:
+        server = self._servers[target]
+        state = observed(server, self._groups, self._actual)
+        if server.sorry_server is None or state.sorry_weight is None:
+            return state.weights
         return {**state.weights, server.sorry_server.key: state.sorry_weight}
 
     async def _reach(self) -> bool:
-        """Open the kernel's interface, set timeouts and sync threads, and read the table; say once why that fails."""
-        if self._sink is not None:
-            return True
+        """Open the way to the kernel, set what concerns IPVS as a whole, and read the table; say once why that fails."""
+        sink = None
         try:
-            sink = self._open_sink(self._globals)
+            sink = await in_thread(lambda: self._open_sink(self._globals))
+            await self._prepare(sink)
         except KernelError as error:
+            if sink is not None:
+                sink.close()
             if not self._complained:
                 self._complained = True
                 self._log.error(f"IPVS: {error}")
@@ -137,121 +141,139 @@ class TableKeeper:
             self._log.info("IPVS: the kernel's interface is there now")
             self._complained = False
         self._sink = sink
-        self._admit()
-        await self._configure(restart_daemons=True)
-        self._actual = dict(await sink.dump())
+        self._admit(sink)
         return True
 
-    async def _configure(self, *, restart_daemons: bool) -> None:
-        """Apply `lvs_timeouts` (omitted ones keep the kernel's) and `lvs_sync_daemon`."""
-        assert self._sink is not None
-        operations: list[Operation] = []
-        if self._globals.lvs_timeouts != LvsTimeouts():
-            if self._kernel_timeouts is None:
-                self._kernel_timeouts = await self._sink.timeouts()
-            operations.append(SetTimeouts(self._globals.lvs_timeouts))
-        elif self._kernel_timeouts is not None:
-            operations.append(SetTimeouts(self._kernel_timeouts))
-            self._kernel_timeouts = None
-        daemon = self._globals.lvs_sync_daemon
-        if restart_daemons and daemon is not None:
-            if daemon.instance is not None:
-                self._log.warning("lvs_sync_daemon: following a VRRP instance needs VRRP, which this version does not run")
-            else:
-                operations += [DelDaemon(master=True), DelDaemon(master=False)]
-                operations += [NewDaemon(_sync_daemon(self._globals, master=master)) for master in (True, False)]
-        await self._apply(operations)
+    async def _prepare(self, sink: Sink) -> None:
+        operations = await self._settings.start(sink, self._globals, takes_over=self._takes_over)
+        if self._globals.lvs_flush and not self._takes_over:
+            operations.append(Flush())
+        await self._apply(sink, operations)
+        self._actual = dict(await sink.dump())
 
-    # Pools ---------------------------------------------------------------------------------------------------
+    def _admit(self, sink: Sink) -> None:
+        """Sort out what this kernel cannot do, and say so of each virtual server when that is new."""
+        refused = {refusal.server.target: str(refusal) for refusal in admit(self._servers.values(), sink.features).refused}
+        for target, text in refused.items():
+            if self._refused.get(target) != text:
+                self._log.error(text)
+        self._refused = refused
 
-    async def publish(self, pools: Iterable[Publish]) -> None:
-        """Program what these pools want now."""
-        targets = []
-        for pool in pools:
-            self._pools[pool.target] = PoolState(dict(pool.weights), pool.sorry_weight)
-            targets.append(pool.target)
-        async with self._turn:
-            if self._sink is not None:
-                await self._settle(targets)
+    # What is asked of us -------------------------------------------------------------------------------------
 
     async def begin(self, pools: Iterable[Publish]) -> None:
         """Program the first state of all pools: strangers and left-overs go, what is right already stays untouched."""
-        for pool in pools:
-            self._pools[pool.target] = PoolState(dict(pool.weights), pool.sorry_weight)
-        async with self._turn:
-            if self._sink is not None:
-                self._announce_strangers()
-                await self._settle(self._servers, leftovers=True)
+        self._note(pools)
+        if self._sink is not None:
+            await self._settle_all(self._sink)
+
+    async def publish(self, pools: Iterable[Publish]) -> None:
+        """Program what these pools want now."""
+        targets = self._note(pools)
+        if self._sink is not None:
+            await self._settle(self._sink, targets)
 
     async def reload(self, globals_: GlobalDefs, lvs: Lvs, changed: Iterable[Target], pools: Iterable[Publish]) -> None:
         """Work by a new configuration; `changed` are the targets that are new or differ, `pools` what the engine published."""
-        async with self._turn:
-            daemons = globals_.lvs_sync_daemon != self._globals.lvs_sync_daemon
-            timeouts = globals_.lvs_timeouts != self._globals.lvs_timeouts
-            old = self._globals
-            self._globals = globals_
-            self._take(lvs)
-            self._pools = {target: pool for target, pool in self._pools.items() if target in self._servers}
-            targets = dict.fromkeys(changed)
-            for pool in pools:
+        self._globals = globals_
+        moved = self._take(lvs)
+        self._pools = {target: pool for target, pool in self._pools.items() if target in self._servers}
+        targets = dict.fromkeys((*changed, *moved, *self._note(pools)))
+        sink = self._sink
+        if sink is None:
+            return
+        try:
+            await self._apply(sink, await self._settings.change(sink, globals_))
+        except KernelError as error:
+            self._log.error(f"IPVS: {error}")
+        self._admit(sink)
+        await self._settle(sink, targets, leftovers=True)
+
+    async def retry(self) -> None:
+        """Try once more to reach a kernel without ip_vs, or to repair what it refused."""
+        if self._sink is None:
+            if await self._reach():
+                await self._settle_all(self._sink)
+        elif self._stale:
+            await self._reread(self._sink, self._stale)
+            self._stale = {key for key in self._stale if key in self._actual or self._is_claimed(key)}
+            targets = {self._owner[key]: None for key in self._stale if key in self._owner}
+            await self._settle(self._sink, targets, leftovers=True)
+
+    async def stop(self, *, release: bool) -> None:
+        """Remove what is ours and restore what was set, unless the table is to be left as it is."""
+        if self._sink is None:
+            return
+        if release:
+            if self._stale:
+                await self._reread(self._sink, ())
+            await self._tear_down(self._sink)
+        self._sink.close()
+        self._sink = None
+
+    def _note(self, pools: Iterable[Publish]) -> list[Target]:
+        targets = []
+        for pool in pools:
+            if pool.target in self._servers:
                 self._pools[pool.target] = PoolState(dict(pool.weights), pool.sorry_weight)
-                targets[pool.target] = None
-            if self._sink is None:
-                return
-            if daemons and old.lvs_sync_daemon is not None and globals_.lvs_sync_daemon is None:
-                await self._apply([DelDaemon(master=True), DelDaemon(master=False)])
-            if daemons or timeouts:
-                await self._configure(restart_daemons=daemons)
-            self._admit()
-            await self._settle(targets, leftovers=True)
+                targets.append(pool.target)
+        return targets
 
-    async def retry_forever(self) -> None:
-        """Try from time to time to reach a kernel without ip_vs, and to repair what the kernel refused."""
-        while True:
-            await asyncio.sleep(RETRY_AFTER)
-            async with self._turn:
-                if self._sink is None:
-                    if await self._reach():
-                        self._announce_strangers()
-                        await self._settle(self._servers, leftovers=True)
-                elif self._stale:
-                    await self._reread()
-                    await self._settle({self._owner[key]: None for key in self._stale if key in self._owner})
-
-    def _announce_strangers(self) -> None:
-        """Say which destinations inside our services the configuration does not know: they are removed with the next plan."""
-        known: dict[ServiceKey, frozenset[ServerKey]] = {}
-        for target, server in self._servers.items():
-            if target in self._refused:
-                continue
-            known.update(
-                (key, servers) for key, servers in candidates(server, self._groups).items() if self._owner.get(key) == target
-            )
-        for key, destination in strangers(self._actual, known):
-            self._log.warning(f"Removing unknown server {destination} from virtual server {key}")
+    async def _tear_down(self, sink: Sink) -> None:
+        how = self._globals.lvs_flush_on_stop
+        mine = [entry for key, entry in self._actual.items() if key in self._record]
+        operations: list[Operation] = []
+        if how == "all":
+            operations.append(Flush())
+        else:
+            for entry in mine:
+                operations += teardown(entry, one_by_one=how is None)
+        removed = len(operations)
+        operations += self._settings.stop()
+        errors = await self._apply(sink, operations)
+        gone = [
+            operation
+            for operation, error in zip(operations[:removed], errors, strict=False)
+            if error is None or is_moot(operation, error.errno)
+        ]
+        if how == "all":
+            self._record.release(self._record if gone else ())
+        else:
+            self._record.release(operation.service for operation in gone if isinstance(operation, DelService))
 
     # Planning ------------------------------------------------------------------------------------------------
 
-    async def _settle(self, targets: Iterable[Target], *, leftovers: bool = False) -> None:
+    async def _settle_all(self, sink: Sink | None) -> None:
+        """Plan and perform everything, and say what that takes away from the kernel."""
+        assert sink is not None
+        for key in self._leftovers():
+            self._log.warning(f"Removing virtual server {key} that an earlier run has left behind")
+        self._announce_strangers(self._owner)
+        await self._settle(sink, self._servers, leftovers=True)
+
+    async def _settle(self, sink: Sink, targets: Iterable[Target], *, leftovers: bool = False) -> None:
         """Plan and perform what these virtual servers need.
 
         `leftovers`: remove services of ours, too, that no virtual server has any longer.
         """
         wanted = self._wanted(targets)
-        gone = [key for key in self._actual if key in self._owned and not self._is_claimed(key)] if leftovers else []
-        operations: list[Operation] = [DelService(key) for key in gone]
+        operations: list[Operation] = [DelService(key) for key in self._leftovers()] if leftovers else []
         for key, entry in wanted.items():
             operations += plan_service(self._actual.get(key), entry)
-        self._claim(key for key in wanted if key not in self._owned)
-        failed = await self._perform(operations, wanted)
+        self._record.claim(wanted)
+        failed = await self._perform(sink, operations, wanted, first=True)
         if failed:
-            await self._reread()
+            await self._reread(sink, failed)
             again: list[Operation] = []
             for key in failed:
-                if key in wanted:
-                    again += plan_service(self._actual.get(key), wanted[key])
-            self._stale |= set(await self._perform(again, wanted, quiet=True))
-        self._release(key for key in gone if key not in self._actual)
+                again += plan_service(self._actual.get(key), wanted.get(key))
+            self._stale |= set(await self._perform(sink, again, wanted, first=False))
+        if leftovers:
+            self._record.release([key for key in self._record if key not in self._actual and not self._is_claimed(key)])
+
+    def _leftovers(self) -> list[ServiceKey]:
+        """List services of ours that no virtual server has."""
+        return [key for key in self._actual if key in self._record and not self._is_claimed(key)]
 
     def _wanted(self, targets: Iterable[Target]) -> dict[ServiceKey, ServiceEntry]:
         """Return the entries that these virtual servers are to have in the kernel."""
@@ -270,131 +292,95 @@ class TableKeeper:
         owner = self._owner.get(key)
         return owner is not None and owner not in self._refused
 
+    def _announce_strangers(self, keys: Iterable[ServiceKey]) -> None:
+        """Say which destinations in these services the configuration does not know: they are removed with the next plan."""
+        interesting = frozenset(key for key in keys if self._is_claimed(key))
+        known: dict[ServiceKey, frozenset[ServerKey]] = {}
+        for target in dict.fromkeys(self._owner[key] for key in interesting):
+            mine = candidates(self._servers[target], self._groups)
+            known.update((key, servers) for key, servers in mine.items() if key in interesting and self._owner[key] == target)
+        for key, destination in strangers(self._actual, known):
+            self._log.warning(f"Removing unknown server {destination} from virtual server {key}")
+
+    # Performing ----------------------------------------------------------------------------------------------
+
     async def _perform(
-        self, operations: Sequence[Operation], wanted: Mapping[ServiceKey, ServiceEntry], *, quiet: bool = False
+        self, sink: Sink, operations: Sequence[Operation], wanted: Mapping[ServiceKey, ServiceEntry], *, first: bool
     ) -> list[ServiceKey]:
-        """Perform operations and follow the kernel's table; return the services about which it is no longer certain."""
-        errors = await self._apply(operations, quiet=quiet)
+        """Perform operations and follow the kernel's table; return the services about which it is no longer certain.
+
+        `first`: what fails will be planned again, so that failures which that mends are not worth a line.
+        """
+        errors = await self._apply(sink, operations, mended=first)
         failed: dict[ServiceKey, None] = {}
-        touched: dict[ServiceKey, None] = {}
+        touched: dict[ServiceKey, None] = dict.fromkeys(key for key in self._stale if key in wanted)
         for operation, error in zip(operations, errors, strict=True):
             key = _service_of(operation)
-            if key is None:
-                continue
-            touched[key] = None
-            if error is not None and not is_moot(operation, error.errno):
-                failed[key] = None
+            if key is not None:
+                touched[key] = None
+                if error is not None and not is_moot(operation, error.errno):
+                    failed[key] = None
         for key in touched:
-            if key in failed:
-                continue
-            self._stale.discard(key)
-            if key in wanted:
-                self._actual[key] = wanted[key]
-            else:
-                self._actual.pop(key, None)
+            if key not in failed:
+                self._settled(key, wanted.get(key))
         return list(failed)
 
-    async def _apply(self, operations: Sequence[Operation], *, quiet: bool = False) -> list[KernelError | None]:
-        """Send operations; report refusals unless they say that things are as wanted already, and try the natural substitute."""
-        assert self._sink is not None
+    def _settled(self, key: ServiceKey, entry: ServiceEntry | None) -> None:
+        """Note that the kernel has a service as it is to be."""
+        self._stale.discard(key)
+        self._complaints.pop(key, None)
+        if entry is None:
+            self._actual.pop(key, None)
+        else:
+            self._actual[key] = entry
+
+    async def _apply(self, sink: Sink, operations: Sequence[Operation], *, mended: bool = False) -> list[KernelError | None]:
+        """Send operations; try the natural substitute of a refused one, and report the refusals that remain."""
         if not operations:
             return []
         self.operations += len(operations)
-        errors = await self._sink.apply(operations)
+        errors = await sink.apply(operations)
+        broken: set[ServiceKey] = set()
         for index, (operation, error) in enumerate(zip(operations, errors, strict=True)):
             if error is None or is_moot(operation, error.errno):
                 continue
             substitute = instead(operation, error.errno)
             if substitute is not None and isinstance(operation, NewDestination | SetDestination):
-                errors[index] = (await self._sink.apply([substitute]))[0]
                 self.operations += 1
-            if errors[index] is not None and not (quiet and isinstance(operation, NewService | SetService)):
-                self._log.error(f"IPVS: {errors[index]}")
+                errors[index] = (await sink.apply([substitute]))[0]
+            self._report(operation, errors[index], broken, mended=mended and substitute is not None)
         return errors
 
-    async def _reread(self) -> None:
-        assert self._sink is not None
+    def _report(self, operation: Operation, error: KernelError | None, broken: set[ServiceKey], *, mended: bool) -> None:
+        """Write a refusal to the log: once for each service until it is well again, and only the first cause."""
+        key = _service_of(operation)
+        if error is None or mended or key in broken:
+            return
+        if key is not None:
+            if isinstance(operation, NewService | SetService):
+                broken.add(key)
+            said = self._complaints.setdefault(key, set())
+            if str(error) in said:
+                return
+            said.add(str(error))
+        self._log.error(f"IPVS: {error}")
+
+    async def _reread(self, sink: Sink, doubtful: Iterable[ServiceKey]) -> None:
+        """Read the kernel's table again, because of these services."""
         try:
-            self._actual = dict(await self._sink.dump())
+            self._actual = dict(await sink.dump())
         except KernelError as error:
             self._log.error(f"IPVS: {error}")
-
-    # Ownership -----------------------------------------------------------------------------------------------
-
-    def _read_record(self) -> Ownership:
-        try:
-            content = read_bounded(self._record, SIZE_MAX)
-            return decode(content) if content is not None else Ownership()
-        except (OSError, RecordError) as error:
-            self._log.warning(f"{self._record}: {error}; services that an earlier run left behind are not known")
-            return Ownership()
-
-    def _claim(self, keys: Iterable[ServiceKey]) -> None:
-        """Record services before they are made, so that a crash in between loses nothing."""
-        claimed = self._owned.claimed(keys)
-        if claimed != self._owned:
-            self._owned = claimed
-            self._write_record()
-
-    def _release(self, keys: Iterable[ServiceKey]) -> None:
-        released = self._owned.released(keys)
-        if released != self._owned:
-            self._owned = released
-            self._write_record()
-
-    def _write_record(self) -> None:
-        try:
-            write_atomically(self._record, encode(self._owned))
-        except OSError as error:
-            self._log.warning(f"{self._record} cannot be written: {error.strerror}")
-
-    # Stop ----------------------------------------------------------------------------------------------------
-
-    async def stop(self, *, release: bool) -> None:
-        """Remove what is ours and restore what was set, unless the table is to be left as it is."""
-        async with self._turn:
-            if self._sink is None:
-                return
-            if release:
-                await self._tear_down()
-            self._sink.close()
-            self._sink = None
-
-    async def _tear_down(self) -> None:
-        how = self._globals.lvs_flush_on_stop
-        mine = [self._actual[key] for key in self._actual if key in self._owned or key in self._owner]
-        operations: list[Operation] = []
-        if how == "all":
-            operations.append(Flush())
-        else:
-            for entry in mine:
-                operations += teardown(entry, one_by_one=how is None)
-        if self._kernel_timeouts is not None:
-            operations.append(SetTimeouts(self._kernel_timeouts))
-        daemon = self._globals.lvs_sync_daemon
-        if daemon is not None and daemon.instance is None:
-            operations += [DelDaemon(master=True), DelDaemon(master=False)]
-        await self._apply(operations)
-        remove(self._record)
+            return
+        self._announce_strangers(doubtful)
 
 
 def _service_of(operation: Operation) -> ServiceKey | None:
     """Return the service that an operation changes."""
-    service = getattr(operation, "service", None)
-    if service is None:
-        return None
-    return getattr(service, "key", service)  # type: ignore[no-any-return]
-
-
-def _sync_daemon(globals_: GlobalDefs, *, master: bool) -> SyncDaemon:
-    configured = globals_.lvs_sync_daemon
-    assert configured is not None
-    return SyncDaemon(
-        master=master,
-        interface=configured.interface,
-        sync_id=configured.id or 0,
-        maxlen=configured.maxlen,
-        group=configured.group,
-        port=configured.port,
-        ttl=configured.ttl,
-    )
+    match operation:
+        case NewService(service) | SetService(service):
+            return service.key
+        case DelService(key) | NewDestination(key) | SetDestination(key) | DelDestination(key):
+            return key
+        case _:
+            return None

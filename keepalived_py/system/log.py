@@ -5,6 +5,7 @@ delivered is dropped: logging never stops the program.
 """
 
 import os
+import stat
 import sys
 import syslog
 import time
@@ -64,12 +65,32 @@ class Log:
         if targets.to_syslog:
             syslog.openlog(ident, syslog.LOG_PID, targets.facility)
         if targets.file:
-            self._file = _open_file(_with_suffix(targets.file, suffix))
+            path = _with_suffix(targets.file, suffix)
+            self._file = _open_file(path)
+            if self._file is None:
+                self.warning(f"Unable to open log file {path}")
+
+    def rename(self, ident: str) -> None:
+        """Give the lines in syslog another ident."""
+        if self.targets.to_syslog:
+            syslog.openlog(ident, syslog.LOG_PID, self.targets.facility)
 
     def write(self, level: int, text: str) -> None:
-        """Write one line (or several, of a text with newlines) at a syslog level."""
-        for line in text.splitlines() or [""]:
-            self._write_line(level, line[:_MAX_LINE])
+        """Write one line at a syslog level; what is not printable in it, a newline too, is escaped."""
+        clean = _printable(text[:_MAX_LINE])
+        if self.targets.to_syslog:
+            syslog.syslog(level, clean)
+        if self.targets.console or self._file is not None:
+            stamped = f"{time.strftime('%a %b %e %H:%M:%S %Y')}: {clean}\n"
+            if self.targets.console:
+                _deliver(sys.stderr, stamped, flush=True)
+            if self._file is not None:
+                _deliver(self._file, stamped, flush=self.targets.flush)
+
+    def write_lines(self, level: int, text: str) -> None:
+        """Write a text of our own, a traceback for instance, line by line."""
+        for line in text.splitlines():
+            self.write(level, line)
 
     def error(self, text: str) -> None:
         """Write at LOG_ERR."""
@@ -88,20 +109,16 @@ class Log:
         if self.targets.detail:
             self.write(INFO, text)
 
-    def _write_line(self, level: int, line: str) -> None:
-        clean = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
-        clean = clean.encode("utf-8", "backslashreplace").decode("utf-8")
-        if self.targets.to_syslog:
-            syslog.syslog(level, clean)
-        if self.targets.console or self._file is not None:
-            stamped = f"{time.strftime('%a %b %e %H:%M:%S %Y')}: {clean}\n"
-            if self.targets.console:
-                _deliver(sys.stderr, stamped, flush=True)
-            if self._file is not None:
-                _deliver(self._file, stamped, flush=self.targets.flush)
+
+def _printable(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
 
 
-def _deliver(stream: TextIO, text: str, *, flush: bool) -> None:
+def _deliver(stream: TextIO | None, text: str, *, flush: bool) -> None:
+    if stream is None:  # sys.stderr of a program that was started without one
+        return
     try:
         stream.write(text)
         if flush:
@@ -116,8 +133,13 @@ def _with_suffix(path: str, suffix: str) -> str:
 
 
 def _open_file(path: str) -> TextIO | None:
+    """Open a log file: a regular file that is no link, and without waiting for whatever else lies there."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
     except OSError:
+        return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         return None
     return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1)

@@ -7,6 +7,7 @@ from typing import Final
 
 _MODULES: Final = Path("/sys/module")
 _TIME_LIMIT: Final = 20
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z|/")  # a module, or a path
 _OPTION: Final = re.compile(r"[a-z0-9_]+=[A-Za-z0-9_,.-]*\Z")
 
 
@@ -18,7 +19,7 @@ def is_loaded(name: str) -> bool:
 def load_ip_vs(module: str | None, options: tuple[str, ...]) -> str:
     """Load the ip_vs module; return an empty string, or why it is not there and what to do.
 
-    `module` is a name for modprobe, or the path of a file for insmod; None is ``ip_vs``.
+    `module` is a name for modprobe, or the path of a file for insmod; None is ``ip_vs``.  Takes up to 20 seconds: not for a loop.
     """
     if is_loaded("ip_vs"):
         return ""
@@ -26,6 +27,8 @@ def load_ip_vs(module: str | None, options: tuple[str, ...]) -> str:
     if bad is not None:
         return f"ipvs_module_options: {bad!r} is not name=value"
     name = module or "ip_vs"
+    if not _NAME.match(name):
+        return f"ipvs_module: {name!r} is neither a module's name nor an absolute path"
     tool = "insmod" if "/" in name else "modprobe"
     try:
         done = subprocess.run(

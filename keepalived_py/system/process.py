@@ -4,6 +4,7 @@ import ctypes
 import os
 import resource
 import signal
+from collections.abc import Callable
 from typing import Final
 
 from keepalived_py.config.globals import ProcessTuning
@@ -33,6 +34,8 @@ def die_with_parent(parent: int) -> None:
 def apply_tuning(tuning: ProcessTuning) -> list[str]:
     """Apply priority, affinity and memory locking; return what could not be done, in words."""
     problems: list[str] = []
+    if tuning.priority < 0:  # programs that we start get an ordinary one
+        _attempt(problems, "reset priorities of scripts", _reset_on_fork)
     if tuning.priority:
         _attempt(problems, "set the nice value", lambda: os.setpriority(os.PRIO_PROCESS, 0, tuning.priority))
     if tuning.cpu_affinity:
@@ -49,8 +52,11 @@ def apply_tuning(tuning: ProcessTuning) -> list[str]:
     return problems
 
 
-def _attempt(problems: list[str], what: str, action: object) -> None:
-    assert callable(action)
+def _reset_on_fork() -> None:
+    os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
+def _attempt(problems: list[str], what: str, action: Callable[[], object]) -> None:
     try:
         action()
     except (OSError, ValueError) as error:
@@ -63,10 +69,20 @@ def allow_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 
 
-def raise_descriptor_limit() -> None:
-    """Allow as many open files as the hard limit does: every check under way holds one."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+def raise_descriptor_limit() -> int:
+    """Allow as many open files as the hard limit does: every check under way holds one.  Return what was allowed before."""
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return before
+
+
+def keep_standard_descriptors() -> None:
+    """Open /dev/null for each of descriptors 0 to 2 that is closed, so that no socket or file of ours becomes one of them."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open("/dev/null", os.O_RDWR)  # the lowest that is free
 
 
 def daemonise() -> None:
@@ -82,11 +98,3 @@ def daemonise() -> None:
         os.dup2(null, descriptor)
     if null > 2:
         os.close(null)
-
-
-def reset_signals() -> None:
-    """Give every signal its default action in a freshly forked child."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.set_wakeup_fd(-1)
