@@ -52,7 +52,7 @@ def start(script: Script, extra: Sequence[str] = (), descriptors: int | None = N
         **rights,
     )
     if descriptors is not None:
-        with contextlib.suppress(OSError, ValueError):  # it may have ended
+        with contextlib.suppress(OSError, ValueError):  # it may have ended, or be somebody else's without CAP_SYS_RESOURCE
             _, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (min(descriptors, hard), hard))
     return process
@@ -105,8 +105,7 @@ class ScriptRunner:
     def run(self, script: Script, extra: Sequence[str] = (), time_limit: float | None = None) -> None:
         """Start a program as soon as it is its turn; past `time_limit` seconds its group is terminated, then killed."""
         self._queue.append((script, extra, time_limit))
-        if not self._filling:
-            self._fill()
+        self._fill_soon()
 
     def keep(self, script: Script, extra: Sequence[str] = ()) -> int:
         """Start a program that stays until `end`; return its handle, 0 when it cannot be started."""
@@ -139,25 +138,28 @@ class ScriptRunner:
     def _awaited(self) -> list[_Run]:
         return [run for run in (*self._running.values(), *self._kept.values()) if run.limited or run.expired]
 
+    def _fill_soon(self) -> None:
+        if not self._filling:
+            self._filling = True
+            asyncio.get_running_loop().call_soon(self._fill)
+
     def _fill(self) -> None:
         """Start what waits while there is room, a few at a time so that checks go on meanwhile."""
         self._filling = False
-        starts = 0
-        while self._queue and len(self._running) < self._at_once:
-            if starts == _STARTS_PER_TURN:
-                self._filling = True
-                asyncio.get_running_loop().call_soon(self._fill)
-                return
-            starts += 1
+        for _ in range(_STARTS_PER_TURN):
+            if not self._queue or len(self._running) >= self._at_once:
+                break
             script, extra, limit = self._queue.popleft()
             run = self._start(script, extra)
             if run is not None:
                 self._running[run.process.pid] = run
                 self._limit(run, limit)
-        if bool(self._queue) != self._full:
-            self._full = bool(self._queue)
-            if self._full:
-                self._complain(f"{self._at_once} scripts are running: further ones wait until some of them have ended")
+        full = len(self._running) >= self._at_once and bool(self._queue)
+        if full and not self._full:
+            self._complain(f"{self._at_once} scripts are running: further ones wait until some of them have ended")
+        self._full = full or (self._full and bool(self._queue))
+        if self._queue and not full:
+            self._fill_soon()
 
     def _start(self, script: Script, extra: Sequence[str]) -> _Run | None:
         try:
@@ -205,8 +207,8 @@ class ScriptRunner:
             self._complain(f"Script {run.script.argv[0]} was killed by signal {-status}")
         elif run.expired and run.limited:
             self._complain(f"Script {run.script.argv[0]} did not end in time and was terminated")
-        if self._queue and not self._filling:
-            self._fill()
+        if self._queue:
+            self._fill_soon()
 
 
 def run_and_wait(script: Script, seconds: float, interrupted: Callable[[], bool] = lambda: False) -> str:
