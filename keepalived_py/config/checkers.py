@@ -15,7 +15,8 @@ class Timing:
     """When a check runs.
 
     A server is declared down after `retry` + 1 failures in a row, `delay_before_retry` apart; the first check follows a random
-    part of `warmup`.  `alpha`: the server counts as failed until its first success.
+    part of `warmup`.  `alpha`: the server counts as failed until its first success.  `fall`: so many failed runs in a row,
+    `delay_loop` apart and each with its retries, are needed; `rise`: so many good ones to come up again.
     """
 
     delay_loop: Micro = micro(60)
@@ -24,6 +25,8 @@ class Timing:
     warmup: Micro = micro(60)
     alpha: bool = False
     log_all_failures: bool = False
+    rise: int = 1
+    fall: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,10 @@ class Regex:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """One request of an HTTP check.  `digest`: MD5 of the body in hex.  Empty `status_codes`: 200..299."""
+    """One request of an HTTP check.  `digest`: MD5 of the body in hex.  Empty `status_codes`: 200..299.
+
+    `headers` go out behind our own; one of a name that we send replaces ours.  `body` is what is sent, None for nothing.
+    """
 
     path: str
     digest: str | None = None
@@ -86,6 +92,19 @@ class Url:
     virtualhost: str | None = None
     regex: Regex | None = None
     tls_compliant: bool = False
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """TLS of one check.  `verify`: the certificate and the name in it.  Files that are None: those of the root `SSL` block."""
+
+    verify: bool = False
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +124,7 @@ class HttpCheck:
     sni_name: str | None = None
     fast_recovery: bool = False
     tls_compliant: bool = False
+    ssl: TlsOptions = TlsOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +183,17 @@ class MiscCheck:
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """FILE_CHECK: the content of a tracked file, times `weight`, is added to the weight of the real server."""
+    """FILE_CHECK: the number in a tracked file, times `weight`, is added to the weight of the real server.
+
+    `reverse` changes the sign.  With `weight` 0 any number but 0 means down (`reverse`: 0 does), and so does a product of
+    -2147483648 or less.  `track_file` is the name, `path` the file.
+    """
 
     track_file: str
     timing: Timing = Timing()
     weight: int | None = None
     reverse: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,11 @@ class ServerKey:
 
 @dataclass(frozen=True, slots=True)
 class RealServer:
-    """A real server.  `weight` 0..2147483647; thresholds 0: none."""
+    """A real server.  `weight` 0..2147483647; thresholds 0: none.
+
+    `slow_start`: time in which its weight grows after a recovery.  `drain_timeout`: how long it stays in the table with weight 0
+    when it is taken out of the configuration or its weight is set to 0 there; 0: it leaves at once, or stays.
+    """
 
     address: Address
     port: int
@@ -206,6 +210,8 @@ class RealServer:
     virtualhost: str | None = None
     snmp_name: str | None = None
     checkers: tuple[Checker, ...] = ()
+    slow_start: Micro = Micro(0)
+    drain_timeout: Micro = Micro(0)
 
     @property
     def key(self) -> ServerKey:

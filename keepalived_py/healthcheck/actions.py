@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keepalived_py.config.checkers import Checker
-from keepalived_py.config.lvs import ServerKey, Target
+from keepalived_py.config.lvs import RealServer, ServerKey, Target
 from keepalived_py.config.scripts import Script
 from keepalived_py.units import Micro
 
@@ -43,11 +43,13 @@ class Publish:
     """The IPVS table that a virtual server is to have: complete, not a difference.
 
     `weights`: the real servers that are to be in the table.  `sorry_weight`: None when the sorry server is not to be in it.
+    `leaving`: servers that the configuration no longer has and that stay with weight 0 until they are drained.
     """
 
     target: Target
     weights: Mapping[ServerKey, int]
     sorry_weight: int | None = None
+    leaving: tuple[RealServer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,26 @@
-"""One checker of one real server at work: its schedule, its last outcome, and what the log says of it.
+"""One checker at work: its schedule, its last outcome, and what the log says of it.
 
-The sentences are keepalived's, from the `kind` of the checker; one line with the reason of a failure is added to them.  Nothing
-here decides about the server: that is `pool`.
+Equal checks of several virtual servers are one `Check` with several uses: the server is asked once, and all are told.  The
+sentences are keepalived's, from the `kind` of the checker; one line with the reason of a failure is added to them.  Nothing here
+decides about a server: that is `pool`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keepalived_py.addresses import Address
 from keepalived_py.config.checkers import Checker
-from keepalived_py.config.lvs import RealServer, ServerKey, VirtualServer
-from keepalived_py.healthcheck.kind import Kind
+from keepalived_py.config.lvs import (
+    AddressEntry,
+    AddressTarget,
+    GroupTarget,
+    RealServer,
+    ServerKey,
+    VirtualServer,
+    VirtualServerGroup,
+)
+from keepalived_py.healthcheck.kind import Failure, Kind, Where
 from keepalived_py.healthcheck.kinds import kind_of
 from keepalived_py.healthcheck.names import key_name
 from keepalived_py.healthcheck.outcome import Outcome
@@ -29,28 +39,61 @@ class Birth:
 
 
 class Service:
-    """A virtual server's pool with the checks of its real servers."""
+    """A virtual server's pool with the checks of its real servers.
 
-    __slots__ = ("checks", "pool")
+    `ranges` are its addresses, first and last of each range, where it has `ha_suspend`; `suspended`: the host has none of them.
+    """
+
+    __slots__ = ("checks", "pool", "ranges", "suspended")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.checks: dict[ServerKey, tuple[Check, ...]] = {}
+        self.ranges: tuple[tuple[Address, Address], ...] = ()
+        self.suspended = False
+
+    def has_address(self, address: Address) -> bool:
+        """Return whether an address is one of those that suspend it."""
+        return any(first.family is address.family and first <= address <= last for first, last in self.ranges)
+
+
+class Use:
+    """A check in its role for one real server of one virtual server.
+
+    `joined`: the check was at work already when this use began, and has not had a result since.
+    """
+
+    __slots__ = ("joined", "key", "service")
+
+    def __init__(self, service: Service, key: ServerKey, *, joined: bool = False) -> None:
+        self.service = service
+        self.key = key
+        self.joined = joined
+
+    @property
+    def where(self) -> Where:
+        """Names of real and virtual server."""
+        pool = self.service.pool
+        return Where(key_name(pool.config.target, self.key), pool.name)
 
 
 class Check:
-    """State of one checker.  `running`: a probe is under way; else a timer for `schedule.due` is set."""
+    """State of one checker.
 
-    __slots__ = ("id", "key", "last", "running", "schedule", "service", "spec")
+    `running`: a probe is under way; else a timer for `schedule.due` is set.  `last`: what the last run found; `settled`: what the
+    last run found that counts.
+    """
 
-    def __init__(self, id: int, spec: Checker, service: Service, key: ServerKey, schedule: Schedule) -> None:
+    __slots__ = ("id", "last", "running", "schedule", "settled", "spec", "uses")
+
+    def __init__(self, id: int, spec: Checker, schedule: Schedule) -> None:
         self.id = id
         self.spec = spec
-        self.service = service
-        self.key = key
         self.schedule = schedule
         self.running = False
         self.last: Outcome | None = None
+        self.settled: Outcome | None = None
+        self.uses: list[Use] = []
 
     @property
     def kind(self) -> Kind[Any]:
@@ -58,70 +101,102 @@ class Check:
         return kind_of(self.spec)
 
     @property
-    def server(self) -> str:
-        """Name of the real server."""
-        return key_name(self.service.pool.config.target, self.key)
+    def follows(self) -> bool:
+        """Whether the checker follows a fact, so that nothing is ever run."""
+        return self.kind.fact(self.spec) is not None
+
+    @property
+    def suspended(self) -> bool:
+        """Whether nobody wants it to run now."""
+        return all(use.service.suspended for use in self.uses)
 
     def rebind(self, spec: Checker) -> None:
         """Use an equal `spec` in place of the present one, so that the configuration it came from can be freed."""
         self.spec = spec
-        self.schedule.rebind(spec.timing)
+        self.schedule.rebind(self.kind.timing(spec))
 
     def bonus(self, configured: int) -> int:
-        """Return what the last outcome adds to the `configured` weight of the server."""
-        last = self.last
-        return 0 if last is None or last.weight is None or not last.ok else last.weight - configured
+        """Return what the last outcome that counts adds to the `configured` weight of a server."""
+        return 0 if self.settled is None else self.settled.added_to(configured)
 
     def state(self) -> CheckState:
         """Return plain values."""
         schedule = self.schedule
-        due = None if self.running else schedule.due
+        due = None if self.running or self.follows else schedule.due
         return CheckState(self.kind.name(self.spec), schedule.up, schedule.has_run, schedule.tries, due, self.last)
 
     # ---- sentences ----
 
-    def activated(self) -> str:
-        """Return what is said when the checker starts to work."""
-        return f"Activating healthchecker for service {self.server} for VS {self.service.pool.name}"
+    def activated(self, use: Use) -> list[str]:
+        """Return what is said when the checker starts to work for a server."""
+        if self.follows:
+            return []
+        where = use.where
+        verb = "Deactivating" if use.service.suspended else "Activating"
+        return [f"{verb} healthchecker for service {where.server} for VS {where.service}"]
 
-    def succeeded(self) -> str:
+    def suspended_or_resumed(self, use: Use) -> str:
+        """Return what is said when `ha_suspend` stops the checker, or lets it go on."""
+        where = use.where
+        verb = "Suspending" if use.service.suspended else "Activating"
+        return f"{verb} healthchecker for service {where.server} for VS {where.service}"
+
+    def succeeded(self, use: Use, outcome: Outcome) -> tuple[str, ...]:
         """Return what is said when the checker comes up, or runs for the first time."""
-        return self.kind.wording(self.spec).success.format(server=self.server)
+        return self.kind.success_text(self.spec, outcome, use.where)
 
-    def passed_step(self, step: int) -> list[str]:
+    def passed_step(self, use: Use, step: int) -> list[str]:
         """Return what is said of a step that passed while the checker is down."""
-        text = self.kind.step_text(self.spec, step, self.server)
+        text = self.kind.step_text(self.spec, step, use.where.server)
         return [] if text is None else [text]
 
-    def went_down(self, *, had_run: bool) -> list[str]:
-        """Return what is said when the checker goes down, and why it did."""
-        name, retries = self.server, self.spec.timing.retry
-        failure = self.kind.wording(self.spec).failure.format(server=name)
+    def went_down(self, use: Use, outcome: Outcome, *, first: bool) -> list[str]:
+        """Return what is said when the checker goes down, and why it did; `first`: it has never passed."""
+        retry = self.kind.timing(self.spec).retry
+        where = use.where
         return [
-            f"{failure} after {retries} retries." if had_run and retries else f"{failure}.",
-            f"{self.kind.name(self.spec)} on service {name}: {self.last}",
+            self.kind.failure_text(self.spec, Failure(outcome, retry + 1, retry, final=True, first=first), where),
+            f"{self.kind.name(self.spec)} on service {where.server}: {outcome}",
         ]
 
-    def failed_try(self, *, log_all: bool) -> list[str]:
+    def failed_try(self, use: Use, outcome: Outcome, *, final: bool, log_all: bool) -> list[str]:
         """Return what is said of each single failure where the configuration asks for that."""
-        if self.last is None or not (log_all or self.spec.timing.log_all_failures):
+        timing = self.kind.timing(self.spec)
+        if not (log_all or timing.log_all_failures):
             return []
-        return [self.kind.attempt_text(self.spec, self.last, self.server)]
+        text = self.kind.attempt_text(self.spec, Failure(outcome, self.schedule.tries, timing.retry, final=final), use.where)
+        return [] if text is None else [text]
 
-    def skipped(self, before: Outcome | None) -> list[str]:
+    def mail(self, outcome: Outcome) -> str | None:
+        """Return the body of a mail about the checker."""
+        return self.kind.mail_text(self.spec, outcome)
+
+    def skipped(self, use: Use, before: Outcome | None) -> list[str]:
         """Return what is said when a check cannot be run for a reason of our own: once, not each time."""
         last = self.last
         if last is None or (before is not None and (before.reason, before.detail) == (last.reason, last.detail)):
             return []
-        return [f"{self.kind.name(self.spec)} on service {self.server} {last}. Rescheduling."]
+        return [f"{self.kind.name(self.spec)} on service {use.where.server} {last}. Rescheduling."]
 
 
 def schedule_for(spec: Checker, birth: Birth, now: Micro, rng: Callable[[], float]) -> Schedule:
     """Return the schedule that a new checker starts with."""
     kind = kind_of(spec)
-    up = (not spec.timing.alpha) if birth.up is None else birth.up
-    start = Micro(now + BOOTSTRAP) if birth.at_once else first_slot(spec.timing, now, rng)
-    return Schedule(spec.timing, start, up=up, steps=kind.steps(spec), eager=kind.eager(spec))
+    timing = kind.timing(spec)
+    start = Micro(now + BOOTSTRAP) if birth.at_once else first_slot(timing, now, rng)
+    return Schedule(timing, start, up=_starts_up(spec, birth), steps=kind.steps(spec), eager=kind.eager(spec))
+
+
+def _starts_up(spec: Checker, birth: Birth) -> bool:
+    return (not kind_of(spec).timing(spec).alpha) if birth.up is None else birth.up
+
+
+def may_join(known: Check, spec: Checker, birth: Birth) -> bool:
+    """Return whether an equal check that is at work can serve one more server.
+
+    Once it has run, what it says of the server is better than any assumption; before that, both must assume the same.
+    """
+    return known.schedule.has_run or known.schedule.up == _starts_up(spec, birth)
 
 
 def failed_of(checks: Iterable[Check]) -> int:
@@ -154,3 +229,18 @@ def kernel_had_quorum(config: VirtualServer, kernel: Mapping[ServerKey, int] | N
         return False
     sorry = config.sorry_server
     return sorry is None or not kernel.get(sorry.key) or any(server.key == sorry.key for server in config.real_servers)
+
+
+def suspending_ranges(config: VirtualServer, groups: Mapping[str, VirtualServerGroup]) -> tuple[tuple[Address, Address], ...]:
+    """Return the addresses, first and last of each range, without which the checks of a virtual server do not run.
+
+    None without `ha_suspend` and for firewall marks.  (keepalived never resumes the checks of a group.)
+    """
+    target = config.target
+    if not config.ha_suspend:
+        return ()
+    if isinstance(target, AddressTarget):
+        return ((target.address, target.address),)
+    group = groups.get(target.name) if isinstance(target, GroupTarget) else None
+    entries = () if group is None else group.entries
+    return tuple((entry.first, entry.last) for entry in entries if isinstance(entry, AddressEntry))

@@ -1,10 +1,10 @@
-"""Sockets of probes: how a server is reached, and what an errno of the kernel or of OpenSSL means for a check.
+"""Sockets of probes: how a server is reached, and what an errno of the kernel means for a check.
 
 Connections are closed in the ordinary way (FIN), as keepalived does; only one with a fixed `bind_port` is reset, because its
 TIME_WAIT would refuse the next check the port.
 
-TLS runs over memory, so that the socket stays ours: certificates are not verified (keepalived does not), and everything that
-OpenSSL can still speak is spoken, because a check asks whether a server serves, not whether it is modern.
+Datagram sockets are connected, so that they hear their peer and nobody else, and ask for ICMP errors (``IP_RECVERR``): without,
+the kernel reports only some of them.
 """
 
 import errno
@@ -12,18 +12,21 @@ import os
 import pathlib
 import resource
 import socket
-import ssl
 import struct
 from typing import Final
 
 from keepalived_py.addresses import Address, Family
 from keepalived_py.config.checkers import Endpoint
-from keepalived_py.config.model import SslContext
-from keepalived_py.errors import ConfigError, KeepalivedError
+from keepalived_py.errors import KeepalivedError
 from keepalived_py.healthcheck.outcome import Reason
+from keepalived_py.healthcheck.probe import Datagrams
+from keepalived_py.healthcheck.tls import tls_context as tls_context
 
-_TLS_CHUNK: Final = 64 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+_FWMARK: Final = struct.Struct("=I")
+_IP_RECVERR: Final = 11
+_IPV6_RECVERR: Final = 25
 
 _REASONS: Final = {
     errno.ECONNREFUSED: Reason.REFUSED,
@@ -54,10 +57,34 @@ def reason_of(number: int) -> tuple[Reason, str]:
     return _REASONS.get(number, Reason.LOCAL), errno.errorcode.get(number, str(number))
 
 
+def reason_of_pending(number: int) -> tuple[Reason, str]:
+    """Return the same for an error that came from the network later: there EACCES is how ICMPv6 says "prohibited"."""
+    reason, name = reason_of(number)
+    return (Reason.UNREACHABLE if number == errno.EACCES else reason), name
+
+
 def open_socket(endpoint: Endpoint) -> socket.socket:
     """Return a non-blocking TCP socket, bound as `endpoint` says; raise `NotDialled`."""
+    return _open(endpoint, socket.SOCK_STREAM, 0)
+
+
+def open_datagrams(endpoint: Endpoint, kind: Datagrams) -> socket.socket:
+    """Return a non-blocking socket for datagrams, bound as `endpoint` says; raise `NotDialled`."""
+    inet = endpoint.address.family is Family.INET
+    if kind is Datagrams.UDP:
+        sock = _open(endpoint, socket.SOCK_DGRAM, 0)
+    else:
+        sock = _open(endpoint, socket.SOCK_DGRAM, socket.IPPROTO_ICMP if inet else socket.IPPROTO_ICMPV6)
+    if inet:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+    return sock
+
+
+def _open(endpoint: Endpoint, type: int, protocol: int) -> socket.socket:
     try:
-        sock = socket.socket(endpoint.address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = socket.socket(endpoint.address.family, type | socket.SOCK_NONBLOCK, protocol)
     except OSError as error:
         raise NotDialled("socket", error.errno or 0) from None
     if endpoint.fwmark or endpoint.bind_if is not None or endpoint.bindto is not None or endpoint.bind_port:
@@ -73,10 +100,10 @@ def _bind(sock: socket.socket, endpoint: Endpoint) -> None:
     step = "fwmark"
     try:
         if endpoint.fwmark:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, endpoint.fwmark)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, _FWMARK.pack(endpoint.fwmark))
         if endpoint.bind_if is not None:
             step = f"bind to device {endpoint.bind_if}"
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, endpoint.bind_if.encode() + b"\0")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(endpoint.bind_if) + b"\0")
         if endpoint.bindto is not None or endpoint.bind_port:
             source = endpoint.bindto or Address(bytes(len(endpoint.address.packed)))
             step = f"bind to [{source}]:{endpoint.bind_port}"
@@ -120,80 +147,3 @@ def descriptors_for_probes(wanted: int, reserve: int = 64) -> int:
         soft = wanted + used if hard == resource.RLIM_INFINITY else min(hard, wanted + used)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return max(1, min(wanted, soft - used))
-
-
-def tls_context(files: SslContext | None) -> ssl.SSLContext:
-    """Return the context for every SSL_GET, with the files of the root `SSL` block; raise `ConfigError`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("DEFAULT")
-    if files is None:
-        return context
-    try:
-        if files.ca is not None:
-            context.load_verify_locations(files.ca)
-        if files.certificate is not None:
-            context.load_cert_chain(files.certificate, files.key, files.password or "")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"SSL block: {error}") from None
-    return context
-
-
-class TlsSession:
-    """TLS of one connection, over memory: ciphertext goes in by `put` and out by `take`.
-
-    Everything but `put` and `take` raises `ssl.SSLError` (also for what a hostile peer sends).
-    """
-
-    __slots__ = ("_in", "_object", "_out", "established")
-
-    def __init__(self, context: ssl.SSLContext, server_name: str | None) -> None:
-        """Prepare a session; raise `ValueError` (`UnicodeError` is one) for a name that cannot go into SNI."""
-        if server_name is not None and "\0" in server_name:
-            raise ValueError("it contains a NUL byte")
-        self._in = ssl.MemoryBIO()
-        self._out = ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._in, self._out, server_hostname=server_name)
-        self.established = False
-
-    def put(self, ciphertext: bytes) -> None:
-        """Take what the peer sent; empty means that it sends no more."""
-        if ciphertext:
-            self._in.write(ciphertext)
-        else:
-            self._in.write_eof()
-
-    def take(self) -> bytes:
-        """Return what is to be sent to the peer."""
-        return self._out.read()
-
-    def handshake(self) -> bool:
-        """Go on with the handshake; return whether it is complete."""
-        try:
-            self._object.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        self.established = True
-        return True
-
-    def read(self) -> bytes | None:
-        """Return plaintext, empty at the peer's end, None when more ciphertext is needed."""
-        try:
-            return self._object.read(_TLS_CHUNK)
-        except ssl.SSLWantReadError:
-            return None
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
-
-    def write(self, plaintext: bytes) -> None:
-        """Encrypt."""
-        self._object.write(plaintext)
-
-    def end(self) -> None:
-        """Say goodbye (close_notify) without waiting for an answer."""
-        try:
-            self._object.unwrap()
-        except ssl.SSLError:
-            return

@@ -1,9 +1,15 @@
-"""What the engine is told."""
+"""What the engine is told.
+
+Facts (`FactLearned`, `HostAddress`) may come at any time; those that hold at a start or are new with a reload come in one `Batch`
+*before* it, so that no checker starts on a guess.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keepalived_py.addresses import Address
 from keepalived_py.config.lvs import Lvs, ServerKey, Target
+from keepalived_py.healthcheck.facts import Fact
 from keepalived_py.healthcheck.outcome import Outcome
 
 
@@ -46,6 +52,23 @@ class ProbeDone:
 
 
 @dataclass(frozen=True, slots=True)
+class FactLearned:
+    """A fact that checkers follow has the value `value`; telling the same again changes nothing."""
+
+    fact: Fact
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """An address of this host is there, or is gone, on the interface of index `interface` (for `ha_suspend`)."""
+
+    address: Address
+    interface: int
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """The engine's deadline has come."""
 
@@ -58,7 +81,7 @@ class Stopping:
     """
 
 
-Single = Started | Reloaded | ProbeDone | TimerFired | Stopping
+Single = Started | Reloaded | ProbeDone | FactLearned | HostAddress | TimerFired | Stopping
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ Time: `connect_timeout` bounds the connection with its TLS handshake, and each w
 from typing import Final
 
 from keepalived_py.addresses import Family
-from keepalived_py.config.checkers import Endpoint, HttpCheck, StatusRange, Url
+from keepalived_py.config.checkers import Endpoint, HttpCheck, StatusRange, Timing, Url
 from keepalived_py.healthcheck import patterns
-from keepalived_py.healthcheck.kind import Kind, Wording
-from keepalived_py.healthcheck.outcome import Outcome, Reason
-from keepalived_py.healthcheck.probe import Await, Connect, Done, Probe, Send, Steps, Tls
+from keepalived_py.healthcheck.kind import Failure, Kind, Where, Wording
+from keepalived_py.healthcheck.outcome import Reason
+from keepalived_py.healthcheck.probe import Await, Connect, Probe, Send, Steps, Tls
 from keepalived_py.healthcheck.reply import HttpReply
 from keepalived_py.units import Micro
 
@@ -45,23 +45,22 @@ def _tls(check: HttpCheck, url: Url) -> Tls | None:
     return Tls(name, check.tls_compliant or url.tls_compliant)
 
 
-class HttpProbe:
+class HttpProbe(Probe):
     """Asks for one url."""
 
-    __slots__ = ("_asked", "_began", "_check", "_limit", "_reply", "_url")
+    __slots__ = ("_asked", "_check", "_limit", "_reply", "_url")
 
     def __init__(self, check: HttpCheck, url: Url) -> None:
         self._check = check
         self._url = url
         self._reply = HttpReply(digest=url.digest is not None, keep=url.regex is not None)
-        self._began = Micro(0)
         self._limit = Micro(0)
         self._asked = False
 
     def begin(self, now: Micro) -> Steps:
         """Connect."""
         endpoint = self._check.endpoint
-        self._began = now
+        self.began = now
         self._limit = Micro(now + PATIENCE * endpoint.connect_timeout)
         return (Connect(endpoint, _tls(self._check, self._url)), self._wait(now))
 
@@ -87,17 +86,17 @@ class HttpProbe:
     def failed(self, reason: Reason, detail: str, now: Micro) -> Steps:
         """Fail for `reason`."""
         self._reply.release()
-        return (Done(Outcome(False, reason, detail, Micro(now - self._began))),)
+        return super().failed(reason, detail, now)
 
     def _wait(self, now: Micro) -> Await:
         return Await(Micro(min(now + self._check.endpoint.connect_timeout, self._limit)))
 
     def _judge(self, now: Micro) -> Steps:
-        reason, detail = self._fault() or (Reason.PASSED, "")
-        if reason is not Reason.PASSED:
-            return self.failed(reason, detail, now)
+        fault = self._fault()
+        if fault is not None:
+            return self.failed(*fault, now)
         self._reply.release()
-        return (Done(Outcome(True, reason, detail, Micro(now - self._began))),)
+        return self.passed(now)
 
     def _fault(self) -> tuple[Reason, str] | None:
         """Return what is wrong with a complete reply, in keepalived's order: data, status, digest, pattern."""
@@ -122,35 +121,43 @@ class HttpProbe:
 class HttpKind(Kind[HttpCheck]):
     """The row of HTTP_GET and SSL_GET."""
 
-    _HTTP = Wording(
+    wording = Wording(
         success="Remote Web server {server} succeed on service.",
-        failure="HTTP_CHECK on service {server} failed",
+        failure="{kind}_CHECK on service {server} failed",
         mail_up="=> CHECK succeed on service <=",
         mail_down="=> CHECK failed on service : HTTP/SSL request failed <=",
     )
-    _SSL = Wording(_HTTP.success, "SSL_CHECK on service {server} failed", _HTTP.mail_up, _HTTP.mail_down)
 
     def name(self, check: HttpCheck) -> str:
         """HTTP_GET or SSL_GET."""
         return "SSL_GET" if check.tls else "HTTP_GET"
 
-    def probe(self, check: HttpCheck, step: int) -> Probe:
+    def probe(self, check: HttpCheck, step: int, token: int = 0) -> Probe:
         """Make the probe that asks for url number `step`."""
         return HttpProbe(check, check.urls[step])
 
-    def wording(self, check: HttpCheck) -> Wording:
-        """What keepalived's users grep for."""
-        return self._SSL if check.tls else self._HTTP
+    def failure_text(self, check: HttpCheck, failure: Failure, where: Where) -> str:
+        """Name the protocol."""
+        kind = "SSL" if check.tls else "HTTP"
+        return f"{self.wording.failure.format(kind=kind, server=where.server)}{failure.after}."
 
-    def attempt_text(self, check: HttpCheck, outcome: Outcome, server: str) -> str:
+    def attempt_text(self, check: HttpCheck, failure: Failure, where: Where) -> str:
         """One failed try."""
-        return f"{_attempt(check, outcome)} server {server}."
+        return f"{_attempt(check, failure.outcome.reason)} server {where.server}."
 
     def step_text(self, check: HttpCheck, step: int, server: str) -> str | None:
         """Name the last thing that was compared."""
         url = check.urls[step]
         what = "Regex match" if url.regex else "MD5 digest" if url.digest else "HTTP status code"
         return f"{what} success to {server} url({url.path})."
+
+    def timing(self, check: HttpCheck) -> Timing:
+        """As configured."""
+        return check.timing
+
+    def shareable(self, check: HttpCheck) -> bool:
+        """It asks a server."""
+        return True
 
     def steps(self, check: HttpCheck) -> int:
         """One run for each url."""
@@ -182,7 +189,7 @@ _ATTEMPTS: Final = {
 }
 
 
-def _attempt(check: HttpCheck, outcome: Outcome) -> str:
-    if outcome.reason is Reason.REPLY_TIMEOUT:
+def _attempt(check: HttpCheck, reason: Reason) -> str:
+    if reason is Reason.REPLY_TIMEOUT:
         return "Timeout SSL read" if check.tls else "Timeout HTTP read"
-    return _ATTEMPTS.get(outcome.reason, "Read error with")
+    return _ATTEMPTS.get(reason, "Read error with")

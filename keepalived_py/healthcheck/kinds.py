@@ -1,7 +1,7 @@
 """The table of checkers: configuration type -> `kind.Kind`.
 
-A type that is configured but has no row is a declared state, not a silent success: `absence` gives the sentence, the engine logs
-it once per server, and the server is treated as if the check were not configured.
+A check that cannot be run is a declared state, not a silent success: `absence` gives the sentence, the engine logs it once per
+server, and the server is treated as if the check were not configured.
 """
 
 from collections.abc import Mapping
@@ -19,41 +19,42 @@ from keepalived_py.config.checkers import (
     TcpCheck,
     UdpCheck,
 )
+from keepalived_py.healthcheck.bfd import BfdKind
+from keepalived_py.healthcheck.dns import DnsKind
+from keepalived_py.healthcheck.file import FileKind
 from keepalived_py.healthcheck.http import HttpKind
 from keepalived_py.healthcheck.kind import Kind
+from keepalived_py.healthcheck.misc import MiscKind
+from keepalived_py.healthcheck.ping import PingKind
+from keepalived_py.healthcheck.smtp import SmtpKind
 from keepalived_py.healthcheck.tcp import TcpKind
+from keepalived_py.healthcheck.udp import UdpKind
 
 _KINDS: Final[Mapping[type[object], Kind[Any]]] = {
     TcpCheck: TcpKind(),
     HttpCheck: HttpKind(),
-}
-
-_NOT_YET: Final[Mapping[type[object], str]] = {
-    SmtpCheck: "SMTP_CHECK",
-    DnsCheck: "DNS_CHECK",
-    UdpCheck: "UDP_CHECK",
-    PingCheck: "PING_CHECK",
-    MiscCheck: "MISC_CHECK",
-    FileCheck: "FILE_CHECK",
-    BfdCheck: "BFD_CHECK",
+    SmtpCheck: SmtpKind(),
+    DnsCheck: DnsKind(),
+    UdpCheck: UdpKind(),
+    PingCheck: PingKind(),
+    MiscCheck: MiscKind(),
+    FileCheck: FileKind(),
+    BfdCheck: BfdKind(),
 }
 
 
 def kind_of(checker: Checker) -> Kind[Any]:
-    """Return the row of a supported checker; `KeyError` for any other."""
+    """Return the row of a checker."""
     return _KINDS[type(checker)]
 
 
 def supported(checker: Checker) -> bool:
-    """Return whether this version can run the check."""
+    """Return whether the check can be run."""
     return absence(checker) is None
 
 
 def absence(checker: Checker) -> str | None:
-    """Return why the check is not run (``TCP_CHECK not run: ...``), or None when it is."""
-    kind = _KINDS.get(type(checker))
-    if kind is None:
-        name = _NOT_YET[type(checker)]
-        return f"{name} not run: this version has no {name} yet"
+    """Return why the check is not run (``DNS_CHECK not run: ...``), or None when it is."""
+    kind = kind_of(checker)
     unusable = kind.unusable(checker)
     return None if unusable is None else f"{kind.name(checker)} not run: {unusable}"

@@ -4,6 +4,8 @@
     -----------  -------------------------  -----------------------------
     alive        its effective weight       not at all (inhibit: 0)
     failed       not at all (inhibit: 0)    not at all (inhibit: 0)
+    drained      not at all                 not at all
+    leaving      0                          0
 
 The quorum is gained when it is not up and live weight >= quorum + hysteresis, and lost when it is up and the live weight is 0 or
 < quorum - hysteresis; live weight is the sum of the effective weights of the alive servers, none below 0.  (keepalived also
@@ -20,6 +22,7 @@ from typing import Final
 from keepalived_py.config.lvs import GroupTarget, RealServer, ServerKey, SorryServer, VirtualServer
 from keepalived_py.healthcheck.actions import Action, Log, Publish
 from keepalived_py.healthcheck.announcements import Announcements
+from keepalived_py.healthcheck.gradual import WHOLE, part
 from keepalived_py.healthcheck.names import key_name
 from keepalived_py.units import micro
 
@@ -41,9 +44,9 @@ class Standing:
 
 
 class _Member:
-    """A real server in its pool."""
+    """A real server in its pool.  `share`: how much of its weight goes into the table; `drained`: none, it is out for good."""
 
-    __slots__ = ("alive", "bonus", "config", "failed", "held")
+    __slots__ = ("alive", "bonus", "config", "drained", "failed", "held", "share")
 
     def __init__(self, config: RealServer, standing: Standing) -> None:
         self.config = config
@@ -51,6 +54,8 @@ class _Member:
         self.bonus = standing.bonus
         self.held = standing.held
         self.alive = standing.failed == 0
+        self.share = WHOLE
+        self.drained = False
 
     @property
     def weight(self) -> int:
@@ -61,7 +66,7 @@ class _Member:
 class Pool:
     """State of one virtual server.  `config` is replaced by `absorb`, all else lives as long as the service."""
 
-    __slots__ = ("_members", "_published", "_said", "_sorry_on", "_stale", "config", "live_weight", "name", "quorum_up")
+    __slots__ = ("_leaving", "_members", "_published", "_said", "_sorry_on", "_stale", "config", "live_weight", "name", "quorum_up")
 
     def __init__(self, config: VirtualServer, name: str) -> None:
         self.config = config
@@ -69,6 +74,7 @@ class Pool:
         self.quorum_up = False
         self.live_weight = 0
         self._members: dict[ServerKey, _Member] = {}
+        self._leaving: dict[ServerKey, RealServer] = {}
         self._sorry_on = False
         self._said = Announcements()
         self._stale = True
@@ -92,7 +98,9 @@ class Pool:
         wanted = {server.key for server in config.real_servers}
         for key in [key for key in self._members if key not in wanted]:
             self._said.log(f"service {self._rs(key)} no longer exist")
-            self._withdraw(key)
+            gone = self._withdraw(key)
+            if gone.config.drain_timeout and self._in_table(gone):
+                self._leaving[key] = gone.config
         self.config = config
         self.name = name
         before, self._members = self._members, {}
@@ -171,6 +179,29 @@ class Pool:
         if self._note_weight(member, old):
             self._judge()
 
+    def ease(self, key: ServerKey, share: int) -> None:
+        """Put a share of a server's weight into the table, in thousandths; all else goes by its full weight."""
+        member = self._members[key]
+        if member.share != share:
+            self._stale = True
+        member.share = share
+
+    def set_drained(self, key: ServerKey, *, drained: bool) -> None:
+        """Take a server out of the table although it is alive, or put it back."""
+        member = self._members[key]
+        if member.drained == drained:
+            return
+        self._stale = True
+        member.drained = drained
+        if drained:
+            self._said.log(f"Drained service {self._rs(key)} of VS {self.name}")
+
+    def forget(self, key: ServerKey) -> None:
+        """Let go of a server that is no longer configured and has been drained."""
+        if self._leaving.pop(key, None) is not None:
+            self._stale = True
+            self._said.log(f"Drained service {self._rs(key)} of VS {self.name}")
+
     def note(self, line: Log) -> None:
         """Put a log line among what is collected."""
         self._said.note(line)
@@ -180,6 +211,14 @@ class Pool:
         self._said.server_mail(self.config, self.name, self._members[key].config, up=up, body=body)
 
     # ---- what others may look at ----
+
+    def knows(self, key: ServerKey) -> bool:
+        """Return whether a server is in this pool."""
+        return key in self._members
+
+    def server(self, key: ServerKey) -> RealServer:
+        """Return how a server of this pool is configured."""
+        return self._members[key].config
 
     def is_alive(self, key: ServerKey) -> bool:
         """Return whether a server of this pool is alive."""
@@ -198,20 +237,26 @@ class Pool:
         return self._members[key].failed
 
     @property
+    def leaving(self) -> Mapping[ServerKey, RealServer]:
+        """Servers that are no longer configured and are being drained, as they were configured."""
+        return self._leaving
+
+    @property
     def sorry_active(self) -> bool:
         """Whether the sorry server serves in place of the real ones."""
         return self._sorry_on
 
     def wanted(self) -> Publish:
         """Return the IPVS table that this state asks for."""
-        config, sorry = self.config, self.config.sorry_server
+        sorry = self.config.sorry_server
         table = {key: self._table_weight(member) for key, member in self._members.items() if self._in_table(member)}
-        if sorry is None:
-            return Publish(config.target, table, None)
-        if self._sorry_on:
+        weight: int | None = None
+        if sorry is not None and self._sorry_on:
             table.pop(sorry.key, None)
-            return Publish(config.target, table, SORRY_WEIGHT)
-        return Publish(config.target, table, 0 if sorry.inhibit and sorry.key not in self._members else None)
+            weight = SORRY_WEIGHT
+        elif sorry is not None and sorry.inhibit and sorry.key not in self._members:
+            weight = 0
+        return Publish(self.config.target, table, weight, tuple(self._leaving.values()))
 
     # ---- servers ----
 
@@ -221,6 +266,7 @@ class Pool:
             return
         member = _Member(server, standings.get(server.key, Standing()))
         self._members[server.key] = member
+        self._leaving.pop(server.key, None)
         if member.alive:
             self.live_weight += member.weight
             if init_notifies:
@@ -235,18 +281,19 @@ class Pool:
         self._note_weight(member, old)
         self._set_alive(member, alive=standing.failed == 0, judge=False)
 
-    def _withdraw(self, key: ServerKey) -> None:
-        """Take a server out that is no longer configured."""
+    def _withdraw(self, key: ServerKey) -> _Member:
+        """Take a server out that is no longer configured, and return it."""
         member = self._members.pop(key)
         if member.alive:
             self.live_weight -= member.weight
         if not self._in_table(member):
-            return
+            return member
         inhibited = "(inhibited) " if not member.alive else ""
         self._said.log(f"Removing {inhibited}service {self._rs(key)} from VS {self.name}")
         if member.alive:
             self._said.server(self.config, self.name, member.config, up=False)
             self._said.server_mail(self.config, self.name, member.config, up=False, body="=> Removing <=")
+        return member
 
     def _release(self, key: ServerKey) -> _Member:
         member = self._members[key]
@@ -347,10 +394,12 @@ class Pool:
         return [wanted]
 
     def _in_table(self, member: _Member) -> bool:
+        if member.drained:
+            return False
         return member.config.inhibit_on_failure or member.held or (member.alive and not self._sorry_on)
 
     def _table_weight(self, member: _Member) -> int:
-        return member.weight if member.alive and not self._sorry_on else 0
+        return part(member.weight, member.share) if member.alive and not self._sorry_on else 0
 
     def _rs(self, key: ServerKey) -> str:
         return key_name(self.config.target, key)

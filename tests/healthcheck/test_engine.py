@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keepalived_py.addresses import Family
-from keepalived_py.config.checkers import MiscCheck, Regex, Url
+from keepalived_py.config.checkers import DnsCheck, Regex, Url
 from keepalived_py.config.lvs import AddressTarget, FwmarkTarget, GroupTarget, Lvs, Protocol
 from keepalived_py.config.scripts import Script
 from keepalived_py.healthcheck.actions import Alert, CancelProbe, FifoLine, Level, Log, Publish, RunScript, StartProbe
@@ -268,16 +268,16 @@ def test_names_of_groups_marks_and_addresses() -> None:
 # ---- absent checkers ----
 
 
-def test_a_checker_that_does_not_exist_yet_is_said_once_and_counts_as_absent() -> None:
-    misc = MiscCheck(Script(("/bin/false",)), timing=alpha())
-    config = lvs(service(server(1, misc, tcp(1)), checked(2)))
+def test_a_checker_that_cannot_be_run_is_said_once_and_counts_as_absent() -> None:
+    dns = DnsCheck(tcp(1).endpoint, alpha(), name="a..b")
+    config = lvs(service(server(1, dns, tcp(1)), checked(2)))
     w = world(config)
-    line = f"service {rs_name(1)} for VS {VS}: MISC_CHECK not run: this version has no MISC_CHECK yet"
+    line = f"service {rs_name(1)} for VS {VS}: DNS_CHECK not run: a..b is no domain name"
     assert w.log().count(line) == 1
     assert w.table(VIP) == ({key(1): 1, key(2): 1}, None)
     w.run(20)
     w.forget()
-    w.reload(lvs(service(server(1, misc, tcp(1), weight=2), checked(2))))
+    w.reload(lvs(service(server(1, dns, tcp(1), weight=2), checked(2))))
     assert line not in w.log()
 
 
@@ -393,8 +393,9 @@ def test_reload_of_two_equal_checkers_keeps_both() -> None:
     config = lvs(service(server(1, tcp(1), tcp(1))))
     w = world(config, seconds=15)
     w.reload(lvs(service(server(1, tcp(1), tcp(1), weight=2))))
+    assert len(w.engine.snapshot().pools[0].servers[0].checks) == 2
     w.run(20)
-    assert w.times(address(1)) == [21, 21, 31, 31]
+    assert w.times(address(1)) == [21, 31]
 
 
 def test_reload_removes_and_adds_virtual_servers() -> None:
@@ -412,7 +413,8 @@ def test_reload_every_second_leaves_nothing_behind() -> None:
         w.run_until(second)
         changed = checked(1, replace(STEADY, delay_loop=micro(10 + second % 2)))
         w.reload(lvs(service(changed, checked(2 + second % 2))))
-    assert len(w.engine._checks) == 2
+    assert len(list(w.engine._registry)) == 2
+    assert len(w.engine._registry._shared) == 2
     assert len(w.engine._timers) + len(w.running) == 2
     assert len(w.engine._timers._heap) < 200
 

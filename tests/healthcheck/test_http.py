@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keepalived_py.addresses import Address
 from keepalived_py.config.checkers import Endpoint, HttpCheck, Regex, StatusRange, Url
 from keepalived_py.healthcheck.http import PATIENCE, HttpKind, HttpProbe, request
+from keepalived_py.healthcheck.kind import Failure, Where
 from keepalived_py.healthcheck.outcome import Outcome, Reason
 from keepalived_py.healthcheck.probe import Await, Connect, Done, Send, Steps, Tls
 from keepalived_py.healthcheck.reply import BODY_LIMIT, HEAD_LIMIT, KEEP_LIMIT, HttpReply
@@ -263,15 +264,16 @@ def test_a_server_that_trickles_cannot_pass_the_bound_of_the_whole_run() -> None
     ],
 )
 def test_what_the_log_says_of_a_failed_try(outcome: Outcome, text: str) -> None:
-    assert HttpKind().attempt_text(HttpCheck(V4), outcome, "X") == text
+    assert HttpKind().attempt_text(HttpCheck(V4), Failure(outcome, 1, 1), Where("X", "V")) == text
 
 
 def test_ssl_get_has_its_own_words() -> None:
     check = HttpCheck(V4, tls=True)
     kind = HttpKind()
     assert kind.name(check) == "SSL_GET"
-    assert kind.wording(check).failure.startswith("SSL_CHECK")
-    assert kind.attempt_text(check, Outcome(False, Reason.REPLY_TIMEOUT), "X") == "Timeout SSL read server X."
+    failure = Failure(Outcome(False, Reason.REPLY_TIMEOUT), 2, 1)
+    assert kind.failure_text(check, failure, Where("X", "V")) == "SSL_CHECK on service X failed after 1 retries."
+    assert kind.attempt_text(check, failure, Where("X", "V")) == "Timeout SSL read server X."
 
 
 # ---- any bytes ----

@@ -201,3 +201,79 @@ def test_any_results_at_any_pace(results: list[tuple[Outcome, int]], retry: int,
         assert schedule.has_run == told
         assert 0 <= schedule.step < steps
         assert schedule.tries <= retry
+
+
+# ---- rise and fall ----
+
+
+def test_fall_needs_so_many_failed_slots_each_with_its_retries() -> None:
+    schedule = proven(replace(TIMING, retry=1, fall=2))
+    verdicts = []
+    times = []
+    for _ in range(4):
+        times.append(schedule.due / 1_000_000)
+        verdicts.append(schedule.result(BAD, schedule.due))
+    assert times == [11, 14, 21, 24]
+    assert verdicts == [Verdict.RETRY] * 3 + [Verdict.DOWN]
+
+
+def test_a_success_forgets_failed_slots() -> None:
+    schedule = proven(replace(TIMING, retry=0, fall=2))
+    results = [BAD, GOOD, BAD, GOOD, BAD, BAD]
+    assert [schedule.result(result, schedule.due) for result in results] == [
+        Verdict.RETRY,
+        Verdict.NONE,
+        Verdict.RETRY,
+        Verdict.NONE,
+        Verdict.RETRY,
+        Verdict.DOWN,
+    ]
+
+
+def test_rise_needs_so_many_rounds_in_a_row() -> None:
+    schedule = make(replace(TIMING, rise=3), up=False)
+    results = [GOOD, GOOD, BAD, GOOD, GOOD, GOOD]
+    verdicts = [schedule.result(result, schedule.due) for result in results]
+    assert verdicts == [Verdict.NONE, Verdict.NONE, Verdict.DOWN, Verdict.NONE, Verdict.NONE, Verdict.UP]
+
+
+def test_rise_counts_rounds_not_steps_and_keeps_to_the_slots() -> None:
+    schedule = make(replace(TIMING, rise=2), up=False, steps=2, eager=True)
+    times = []
+    verdicts = []
+    for _ in range(4):
+        times.append(schedule.due / 1_000_000)
+        verdicts.append(schedule.result(GOOD, schedule.due))
+    assert times == [1, 1, 11, 11]
+    assert verdicts == [Verdict.NONE] * 3 + [Verdict.UP]
+
+
+def test_the_first_verdict_of_a_server_that_starts_up_waits_for_neither() -> None:
+    assert make(replace(TIMING, rise=3, fall=3)).result(GOOD, at(1)) is Verdict.UP
+    assert make(replace(TIMING, rise=3, fall=3)).result(BAD, at(1)) is Verdict.DOWN
+
+
+def test_a_run_that_is_left_out_changes_nothing_but_the_time() -> None:
+    schedule = proven()
+    schedule.result(BAD, schedule.due)
+    tries = schedule.tries
+    schedule.skip(at(25))
+    assert (schedule.due, schedule.tries, schedule.up) == (at(31), tries, True)
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 3), st.lists(st.sampled_from([GOOD, BAD, NOT_RUN]), max_size=60))
+def test_a_state_changes_only_after_enough_equal_results_in_a_row(rise: int, fall: int, retry: int, results: list[Outcome]) -> None:
+    schedule = proven(replace(TIMING, rise=rise, fall=fall, retry=retry))
+    needed = {True: rise, False: fall * (retry + 1)}
+    row = 0
+    last = None
+    for result in results:
+        was = schedule.up
+        schedule.result(result, schedule.due)
+        if result is not NOT_RUN:
+            row = row + 1 if result.ok is last else 1
+            last = result.ok
+        if result.ok is not was and result is not NOT_RUN:
+            assert (schedule.up is result.ok) == (row >= needed[result.ok])
+        else:
+            assert schedule.up is was

@@ -89,9 +89,7 @@ def _service(number: int, servers: int, timing: Timing) -> VirtualServer:
 
 def test_checks_of_a_fleet_stay_spread_out() -> None:
     """Phases are drawn once and never shift, however long probes take: no second ever sees many more checks than another."""
-    w = World(took=micro(0.3))
-    rng = random.Random(7)
-    w.engine._rng = rng.random
+    w = World(took=micro(0.3), random=random.Random(7).random)
     w.start(fleet(20, 10, replace(TIMING, delay_loop=micro(10), warmup=micro(10))))
     w.run(900)
     w.forget()

@@ -19,19 +19,23 @@ from keepalived_py.units import Micro, micro
 GOOD = Outcome(True)
 BAD = Outcome(False, Reason.REFUSED, "ECONNREFUSED")
 
+PROGRAMS = Address.parse("0.0.0.0")
+"""Stands for the address of what has none."""
+
 Answer = Callable[[Address, int, Micro], Outcome]
 """(server, step, now) -> outcome."""
 
 
 class World:
-    """`took` is what each probe takes; `down` holds the servers that refuse."""
+    """`took` is what each probe takes; `down` holds the servers that refuse; `program` says what programs find."""
 
-    def __init__(self, *, random: float = 0.0, took: Micro = micro(0.01)) -> None:
-        self.engine = CheckEngine(lambda: random)
+    def __init__(self, *, random: float | Callable[[], float] = 0.0, took: Micro = micro(0.01)) -> None:
+        self.engine = CheckEngine(random if callable(random) else lambda: random)
         self.now = Micro(0)
         self.took = took
         self.down: set[Address] = set()
         self.answer: Answer | None = None
+        self.program: Callable[[MiscCheck], Outcome] = lambda _: GOOD
         self.actions: list[Action] = []
         self.tables: dict[Target, Publish] = {}
         self.asked: list[tuple[Micro, Address, int]] = []
@@ -99,6 +103,8 @@ class World:
             self.feed(TimerFired())
 
     def _outcome(self, checker: Checker, step: int) -> Outcome:
+        if isinstance(checker, MiscCheck):
+            return self.program(checker)
         address = _address(checker)
         if self.answer is not None:
             return self.answer(address, step, self.now)
@@ -122,5 +128,5 @@ class World:
 
 
 def _address(checker: Checker) -> Address:
-    assert not isinstance(checker, MiscCheck | FileCheck | BfdCheck)
-    return checker.endpoint.address
+    assert not isinstance(checker, FileCheck | BfdCheck), "nothing is run for them"
+    return PROGRAMS if isinstance(checker, MiscCheck) else checker.endpoint.address
