@@ -20,7 +20,7 @@ class BlockReader:
     """Turns segments into the draft of the root block; see the module for how it recovers.
 
     `_open` holds the drafts of the blocks that are open, outermost first; one that stands twice in a row stands for the contents of
-    an unknown block, which are read as if they stood outside of it.  `_assumed` counts the opening braces that were missing.
+    an unknown block, which are read as if they stood outside of it.  `_depth` counts braces, whatever they belong to.
     `_beyond`: a block that the reference takes for closed by the closing brace of an unknown block inside of it, and where that is.
     """
 
@@ -30,7 +30,7 @@ class BlockReader:
         self.root = Draft(root, None, LineId(0), self._known_of(root))
         self._open = [self.root]
         self._expected: Draft | None = None
-        self._assumed = 0
+        self._depth = 0
         self._beyond: tuple[Draft, LineId] | None = None
         self._unknown_line = LineId(-1)
 
@@ -45,6 +45,7 @@ class BlockReader:
         opened = self._open
         for words, text, line in segments:
             if words is OPEN:
+                self._depth += 1
                 if self._expected is not None:
                     opened.append(self._expected)
                     self._expected = None
@@ -162,7 +163,6 @@ class BlockReader:
         code = codes.MISSING_OPEN if draft.block.read_line is None else codes.VALUE_BLOCK_WITHOUT_BRACE
         self._reading.report(code, f"the opening brace of {name} is missing", draft.line, name)
         self._open.append(draft)
-        self._assumed += 1
 
     def _stray_open(self, draft: Draft, line: LineId) -> None:
         """Go on after a brace that no keyword asked for; what it encloses is read as if it were not there."""
@@ -187,12 +187,18 @@ class BlockReader:
         self._reading.complain(codes.UNKNOWN_KEYWORD, f"unknown keyword {word!r} {level}", 0, did_you_mean(word, block.table))
 
     def _close(self, line: LineId) -> None:
+        """Take a closing brace: where the opening one was missing, this is one too many, although it ends a block."""
+        if self._depth:
+            self._depth -= 1
+        else:
+            self._reading.report(codes.STRAY_CLOSE, "a closing brace that no opening brace asks for", line, "}")
+        if len(self._open) > 1:
+            self._end(line)
+
+    def _end(self, line: LineId) -> None:
+        """End the innermost block."""
         opened = self._open
-        draft = opened[-1]
-        if draft is self.root and len(opened) == 1:
-            self._reading.report(codes.STRAY_CLOSE, "a closing brace without an open block", line, "}")
-            return
-        opened.pop()
+        draft = opened.pop()
         if draft is opened[-1]:
             if draft is not self.root and self._beyond is None:
                 self._beyond = draft, line
@@ -216,12 +222,11 @@ class BlockReader:
         """Close what the end of the text left open, and say which blocks those were."""
         if self._expected is not None:
             self._assume_open()
-        opened = self._open
-        missing = len(opened) - 1 - self._assumed
-        if missing > 0:
+        opened, missing = self._open, self._depth
+        if missing:
             named = opened[-1].block.name or "a block"
             braces = "a closing brace is" if missing == 1 else f"{missing} closing braces are"
             line = opened[-1].line
             self._reading.report(codes.MISSING_CLOSE, f"{braces} missing; {named} is still open", line, opened[-1].block.name)
         while len(opened) > 1:
-            self._close(opened[-1].line)
+            self._end(opened[-1].line)

@@ -41,6 +41,9 @@ _FIVE_SECONDS: Final = micro(5)
 _A_MINUTE: Final = micro(60)
 
 
+_REWRITING: Final = (ForwardingMethod.MASQ, ForwardingMethod.FULLNAT)
+"""Methods that replace the port, so that real servers may have one of their own."""
+
 _INHERITED: Final = frozenset({"connect_timeout", "delay_loop", "retry", "delay_before_retry", "warmup", "alpha", "virtualhost"})
 """Words of a real server that its checks take over, and that it takes over from the virtual server."""
 
@@ -103,6 +106,7 @@ class _Service:
         self._group: VirtualServerGroup | None = None
         self._kind: str = draft.header[0]
         self._defaults = self._service_defaults()
+        self._server_lines: list[LineId] = []
 
     @property
     def _name(self) -> str:
@@ -309,28 +313,34 @@ class _Service:
         """Return real servers without duplicates, and the sorry server."""
         sorry = self._build_sorry(forwarding)
         port = self._draft.header[2] if self._kind == "address" else 0
-        seen: dict[tuple[Address, int, Forwarding | None], LineId] = {}
+        seen: dict[tuple[Address, int], LineId] = {}
         servers: list[RealServer] = []
         for child in self._draft.children:
             method = child.values.get("forwarding", forwarding)
-            identity = (*child.header, method if method.method is ForwardingMethod.TUNNEL else None)
-            if identity in seen:
-                first = self._reading.origins.place(seen[identity])
+            if child.header in seen:
+                first = self._reading.origins.place(seen[child.header])
                 where = f"; first at {first.file}:{first.line}" if first else ""
                 text = f"virtual server {self._name}: real server {child.header[0]} {child.header[1] or ''}".rstrip()
                 self._report(
                     codes.RS_DUPLICATE, f"{text} is there already and this one is dropped{where}", child.line, str(child.header[0])
                 )
                 continue
-            seen[identity] = child.line
+            seen[child.header] = child.line
+            self._server_lines.append(child.line)
             server = self._build_server(child, method, port)
-            if sorry is not None and sorry.key == server.key and sorry.inhibit is not server.inhibit_on_failure:
-                word = "set" if server.inhibit_on_failure else "cleared"
-                text = f"virtual server {self._name}: the sorry server is a real server too; its inhibit is {word}"
-                self._report(codes.VS_SORRY_INHIBIT, text, self._draft.place("sorry_server"), "sorry_server")
-                sorry = SorryServer(sorry.address, sorry.port, sorry.forwarding, server.inhibit_on_failure)
+            if sorry is not None and child.header == self._values["sorry_server"]:
+                sorry = self._match_inhibit(sorry, server)
             servers.append(server)
         return tuple(servers), sorry
+
+    def _match_inhibit(self, sorry: SorryServer, server: RealServer) -> SorryServer:
+        """Let a sorry server that is also a real server be inhibited as that one is."""
+        if sorry.inhibit is server.inhibit_on_failure:
+            return sorry
+        word = "set" if server.inhibit_on_failure else "cleared"
+        text = f"virtual server {self._name}: the sorry server is a real server too; its inhibit is {word}"
+        self._report(codes.VS_SORRY_INHIBIT, text, self._draft.place("sorry_server"), "sorry_server")
+        return replace(sorry, inhibit=server.inhibit_on_failure)
 
     def _build_sorry(self, forwarding: Forwarding) -> SorryServer | None:
         values = self._values
@@ -398,21 +408,20 @@ class _Service:
     ) -> tuple[tuple[RealServer, ...], SorryServer | None]:
         """Without a rewriting method the port is the virtual server's, or none behind a firewall mark."""
         if self._group is not None:
-            self._compare_group_ports(servers)
+            self._compare_group_ports(self._group, servers, sorry)
             return servers, sorry
         wanted = self._draft.header[2] if self._kind == "address" else 0
-        lines = [child.line for child in self._draft.children]
         settled = []
-        for server, line in zip(servers, lines, strict=False):
+        for server, line in zip(servers, self._server_lines, strict=True):
             port = self._settle_port(server.forwarding, server.port, wanted, f"real server {server.address}", line)
-            settled.append(server if port == server.port else _with_port(server, port))
+            settled.append(server if port == server.port else replace(server, port=port))
         if sorry is not None:
             port = self._settle_port(sorry.forwarding, sorry.port, wanted, "the sorry server", self._draft.place("sorry_server"))
-            sorry = SorryServer(sorry.address, port, sorry.forwarding, sorry.inhibit)
+            sorry = replace(sorry, port=port)
         return tuple(settled), sorry
 
     def _settle_port(self, forwarding: Forwarding, port: int, wanted: int, what: str, line: LineId) -> int:
-        if forwarding.method in (ForwardingMethod.MASQ, ForwardingMethod.FULLNAT) or port == wanted:
+        if forwarding.method in _REWRITING or port == wanted:
             return port
         if self._kind == "fwmark":
             self._report(codes.VS_FWMARK_PORT, f"virtual server {self._name}: {what} has a port, which is cleared", line)
@@ -421,18 +430,23 @@ class _Service:
             self._report(codes.VS_PORTS, text, line, str(port))
         return wanted
 
-    def _compare_group_ports(self, servers: tuple[RealServer, ...]) -> None:
+    def _compare_group_ports(self, group: VirtualServerGroup, servers: tuple[RealServer, ...], sorry: SorryServer | None) -> None:
         """Report servers of a group that a method without rewriting reaches at another port."""
-        assert self._group is not None
-        for server, child in zip(servers, self._draft.children, strict=False):
-            if server.forwarding.method in (ForwardingMethod.MASQ, ForwardingMethod.FULLNAT) or not server.port:
+        ports = {entry.port for entry in group.entries if isinstance(entry, AddressEntry)}
+        marks = any(isinstance(entry, FwmarkEntry) for entry in group.entries)
+        places: list[tuple[RealServer | SorryServer, LineId]] = list(zip(servers, self._server_lines, strict=True))
+        if sorry is not None:
+            places.append((sorry, self._draft.place("sorry_server")))
+        for server, line in places:
+            if server.forwarding.method in _REWRITING or not server.port:
                 continue
-            if any(isinstance(entry, FwmarkEntry) for entry in self._group.entries):
-                self._report(codes.VS_FWMARK_PORT, f"real server {server.address} has a port, which is ignored", child.line)
-            for entry in self._group.entries:
-                if isinstance(entry, AddressEntry) and entry.port != server.port:
-                    text = f"group {self._group.name}: port {entry.port} and real server port {server.port} differ"
-                    self._report(codes.VS_PORTS, text, child.line, str(server.port))
+            if marks:
+                self._report(
+                    codes.VS_FWMARK_PORT, f"group {group.name}: server {server.address} has a port, which is ignored", line
+                )
+            for port in sorted(ports - {server.port}):
+                text = f"group {group.name}: port {port} and port {server.port} of server {server.address} differ"
+                self._report(codes.VS_PORTS, text, line, str(server.port))
 
     # Targets and our kernel module ------------------------------------------------------------------------------------------------
 
@@ -486,7 +500,3 @@ def _group_families(group: VirtualServerGroup) -> set[Family]:
 def _group_family(group: VirtualServerGroup) -> Family | None:
     families = _group_families(group)
     return families.pop() if len(families) == 1 else None
-
-
-def _with_port(server: RealServer, port: int) -> RealServer:
-    return replace(server, port=port)

@@ -7,12 +7,12 @@ from keepalived_py.parser import codes
 from keepalived_py.parser.kinds import digits, parse_address
 from keepalived_py.parser.schema import Refused
 
-MAX_RANGE: Final = 1 << 16
+MAX_RANGE: Final = 1 << 20
 """Most addresses that one line of a group may stand for: each becomes a service of its own in the kernel."""
 
 
-def parse_range(word: str, index: int = 0, *, prefixes: bool = True) -> tuple[Address, Address]:
-    """Return the first and the last address of a range; raise `Refused` for one that is malformed, reversed or too large.
+def parse_range(word: str, index: int = 0, *, prefixes: bool = True, limit: int | None = MAX_RANGE) -> tuple[Address, Address]:
+    """Return the first and the last address of a range; raise `Refused` for one that is malformed, reversed or above `limit`.
 
     ``A-N`` replaces the last octet (decimal, at most 255) or the last group (hexadecimal, at most ffff) of the address.
     """
@@ -30,14 +30,15 @@ def parse_range(word: str, index: int = 0, *, prefixes: bool = True) -> tuple[Ad
             raise Refused(codes.BAD_RANGE, f"{word} does not end after it starts", index)
     else:
         first = last = parse_address(word, index)
-    if int(last) - int(first) >= MAX_RANGE:
-        raise Refused(codes.BAD_RANGE, f"{word} stands for more than {MAX_RANGE} addresses", index)
+    if limit is not None and int(last) - int(first) >= limit:
+        raise Refused(codes.IGNORED_VALUE, f"{word} stands for more than {limit} addresses; it is left out", index)
     return first, last
 
 
 def _replace_last(first: Address, end: str, word: str, index: int) -> Address:
     """Replace the last octet or group of an address by the end of its range."""
     if first.family is Family.INET:
+        end = end.removeprefix("+")
         if not digits(end, 3) or int(end) > 255:
             raise Refused(codes.BAD_RANGE, f"{word}: a range ends at 255 or below", index)
         return Address(first.packed[:3] + bytes([int(end)]))

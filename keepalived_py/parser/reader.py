@@ -23,7 +23,7 @@ from keepalived_py.parser.macros import (
     parse_sequence,
 )
 from keepalived_py.parser.origins import LineId, Origins
-from keepalived_py.parser.source import MAX_LINE, Include, Opened, SourceFile, open_sources
+from keepalived_py.parser.source import MAX_LINE, Include, Opened, Problem, SourceFile, open_sources
 from keepalived_py.parser.tokens import find_brace, split_words, strip_comment
 
 Segment = tuple[list[str], str, LineId]
@@ -130,6 +130,7 @@ class LineReader:
         self._known: dict[str, tuple[tuple[list[str], str], ...]] = {}
         self._expanded = 0
         self._line = LineId(0)
+        self._quote_line = LineId(-1)
         self._definitions = Definitions(
             built_ins(
                 lambda: self._frames[-1].directory if self._frames else ".",
@@ -211,7 +212,13 @@ class LineReader:
         return self._stripped(text, line)
 
     def _stripped(self, text: str, line: LineId) -> str:
-        return strip_comment(text, lambda: self._report(codes.UNMATCHED_QUOTE, "a double quote is not closed", line, '"'))
+        return strip_comment(text, lambda: self._unmatched(line))
+
+    def _unmatched(self, line: LineId) -> None:
+        """Report an open quote, once for each line, although every step of reading it may find it."""
+        if line != self._quote_line:
+            self._quote_line = line
+            self._report(codes.UNMATCHED_QUOTE, "a double quote is not closed", line, '"')
 
     def _logical(self, text: str, line: LineId) -> Iterator[Segment]:
         """Process one line after comments: condition, definition, sequence, replacement; then cut it at braces."""
@@ -279,27 +286,29 @@ class LineReader:
             self._definitions.set(name, Definition([value], line))
             return
         lines = [value[:-1].rstrip(" \t")]
-        for following, at in self._following_lines():
+        for following in self._following_lines():
             more = following.endswith("\\")
-            content = following[:-1].rstrip(" \t") if more else following
-            if content or not more:
-                lines.append(content)
+            lines.append(following[:-1].rstrip(" \t") if more else following)
             if not more:
                 break
-            self._line = at
         lines = [text for text in lines if text]
         self._definitions.set(name, Definition(lines or [""], line, multiline=True))
 
-    def _following_lines(self) -> Iterator[tuple[str, LineId]]:
-        """Yield the lines after the current one, from where the current one came, with comments removed."""
+    def _following_lines(self) -> Iterator[str]:
+        """Yield the lines after the current one, from where the current one came, with comments removed.
+
+        A line that holds nothing but a comment counts as an empty one: so it is where the reference reads its own copy of the text.
+        """
         while self._pending:
             made = next(self._pending[-1], None)
             if made is None:
                 self._pending.pop()
             else:
-                yield made[0], made[1]
+                self._line = made[1]
+                yield made[0]
         for line, text in self._frames[-1].lines:
-            yield self._checked(text, line), line
+            self._line = line
+            yield self._checked(text, line)
 
     def _sequence(self, text: str, line: LineId) -> None:
         try:
@@ -340,7 +349,7 @@ class LineReader:
     def _words(self, text: str, line: LineId) -> Iterator[Segment]:
         words, unmatched = split_words(text) if text.isascii() else self._split_any(text)
         if unmatched:
-            self._report(codes.UNMATCHED_QUOTE, "a double quote is not closed", line, '"')
+            self._unmatched(line)
         if words:
             yield words, text, line
 
@@ -358,11 +367,13 @@ class LineReader:
             return False
         letter, name = match.groups()
         strict = self.strict | _LETTERS[letter]
+        frame = self._frames[-1]
         if len(self._frames) >= MAX_NESTING:
             self._report(codes.INCLUDE_TOO_DEEP, f"includes nest deeper than {MAX_NESTING}", line, name)
-            return True
-        frame = self._frames[-1]
-        opened = self._opener(name, frame.directory, frame.shown)
+            check = Include.MATCH if any(char in name for char in "*?[") else Include.READABLE
+            opened = Opened((), (Problem(check, f"{name} is not read"),))
+        else:
+            opened = self._opener(name, frame.directory, frame.shown)
         for problem in opened.problems:
             fatal = bool(problem.check & strict)
             self._report(codes.STRICT_INCLUDE if fatal else codes.FILE_NOT_READ, problem.text, line, name)

@@ -155,7 +155,7 @@ def _read(path: str, name: str) -> SourceFile | Problem:
     if isinstance(content, str):
         return Problem(Include.READABLE, f"{name} is {content}")
     text = content.decode("utf-8", "surrogateescape")
-    return source_from_text(name, text, os.path.dirname(path) or ".")  # noqa: PTH120
+    return source_from_text(name, text, os.path.realpath(os.path.dirname(path)))  # noqa: PTH120
 
 
 def _content(descriptor: int) -> bytes | str:

@@ -43,7 +43,7 @@ from keepalived_py.parser.kinds import (
     strip_range,
 )
 from keepalived_py.parser.ranges import parse_range, write_range
-from keepalived_py.parser.reading import Reading, did_you_mean
+from keepalived_py.parser.reading import Reading, UnusableError, did_you_mean
 from keepalived_py.parser.schema import Block, Draft, Effect, Keyword, Refused, Repeat
 from keepalived_py.parser.scripts import Command
 from keepalived_py.units import Seconds
@@ -105,8 +105,12 @@ class _ServiceHeader:
     def read(self, words: list[str], reading: Reading) -> tuple[Any, ...]:
         """Return what the service is made for."""
         word = reading.argument(words, 1)
-        if word in ("group", "match"):
+        if word == "group":
             return word, reading.argument(words, 2)
+        if word == "match":
+            if len(words) < 3:
+                raise Refused(codes.BAD_ADDRESS, "match is not an address, and without a name no service of a dialect")
+            return word, words[2]
         if word == "fwmark":
             return "fwmark", parse_integer(reading.argument(words, 2), 0, 0xFFFFFFFF, reading, 2)
         return ("address", *_AddressPort().read(words, reading))
@@ -440,7 +444,7 @@ def _list_line(words: list[str], draft: Draft, reading: Reading) -> None:
         draft.add("ipsets", words[0][6:], reading.line)
         reading.complain(codes.DIALECT_NO_EFFECT, "members of an ipset are not offered here", 0)
         return
-    draft.add("entries", parse_range(words[0]), reading.line)
+    draft.add("entries", parse_range(words[0], limit=None), reading.line)
 
 
 def _write_list(value: AddressList) -> list[str]:
@@ -460,11 +464,24 @@ def _close_list(into: str) -> Any:
 
 _NAME = Word("NAME")
 
+
+@dataclass(frozen=True, slots=True)
+class _GroupName(Word):
+    """A name that nothing follows: the reference stops reading at a further word, as at a missing one."""
+
+    def read(self, words: list[str], reading: Reading) -> str:
+        """Return the name."""
+        if len(words) > 2:
+            reading.complain(codes.EXTRA_WORDS, f"{words[0]} takes one name, and keepalived stops here", 2)
+            raise UnusableError(words[0])
+        return Word.read(self, words, reading)
+
+
 GROUP_BLOCKS: Final = (
     Block(
         "virtual_server_group",
         "Virtual addresses and marks that share real servers; may follow its users.",
-        header=_NAME,
+        header=_GroupName("NAME"),
         read_line=_group_line,
         close=_close_group,
         line_syntax="ADDR[-N|-ADDR|/LEN] [PORT] | fwmark INT [inet|inet6]",
