@@ -1,12 +1,13 @@
 """HTTP_GET and SSL_GET: a server is fit when every url answers as configured, one url a run.
 
 The request is keepalived's, byte for byte: ``GET path HTTP/1.0``, ``User-Agent: KeepAliveClient``, with 1.0C and 1.1 ``Connection:
-close``, and ``Host`` with the virtual host or address and port.
+close``, and ``Host`` with the virtual host or address and port.  Methods, headers and bodies of a url are an extension.
 
 Time: `connect_timeout` bounds the connection with its TLS handshake, and each wait after it; the whole run is bounded by
 `PATIENCE` times as much, so that a server that trickles bytes does not pass for ever.
 """
 
+import re
 from typing import Final
 
 from keepalived_py.addresses import Family
@@ -21,16 +22,44 @@ from keepalived_py.units import Micro
 PATIENCE: Final = 3
 """Bound of a whole run in connect timeouts: one to connect, one for the first byte, one for the rest."""
 
+_UNVERIFIED: Final = "SSL_GET takes any certificate, as keepalived does; with ssl_verify it takes valid ones only"
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_LINE: Final = re.compile(r"[^\r\n\0]*")
+
 _DEFAULT_STATUS: Final = (StatusRange(200, 299),)
 
 
 def request(check: HttpCheck, url: Url) -> bytes:
-    """Return the bytes that ask for `url`."""
+    """Return the bytes that ask for `url`: our headers first, then its own; one of a name that is ours replaces ours."""
     minor = "1" if check.http_protocol == "1.1" else "0"
     close = "" if check.http_protocol == "1.0" else "Connection: close\r\n"
     host = url.virtualhost or check.virtualhost or _literal(check.endpoint)
-    text = f"GET {url.path} HTTP/1.{minor}\r\nUser-Agent: KeepAliveClient\r\n{close}Host: {host}\r\n\r\n"
-    return text.encode("utf-8", "surrogateescape")
+    head = f"{url.method} {url.path} HTTP/1.{minor}\r\n"
+    ours = f"User-Agent: KeepAliveClient\r\n{close}Host: {host}\r\n"
+    if url.headers or url.body is not None:
+        return _request_in_full(head, ours, url)
+    return f"{head}{ours}\r\n".encode("utf-8", "surrogateescape")
+
+
+def _request_in_full(head: str, ours: str, url: Url) -> bytes:
+    body = (url.body or "").encode("utf-8", "surrogateescape")
+    lines = ours.splitlines(keepends=True)
+    if url.body is not None:
+        lines.append(f"Content-Length: {len(body)}\r\n")
+    named = {name.lower() for name, _ in url.headers}
+    kept = [line for line in lines if line.partition(":")[0].lower() not in named]
+    own = [f"{name}: {value}\r\n" for name, value in url.headers]
+    return "".join([head, *kept, *own, "\r\n"]).encode("utf-8", "surrogateescape") + body
+
+
+def _malformed(url: Url) -> str | None:
+    """Return what in a url would make another request than the one that is meant, or None."""
+    if _TOKEN.fullmatch(url.method) is None:
+        return f"{url.method!r} is no method"
+    for name, value in url.headers:
+        if _TOKEN.fullmatch(name) is None or _LINE.fullmatch(value) is None:
+            return f"{name!r}: {value!r} is no header"
+    return None
 
 
 def _literal(endpoint: Endpoint) -> str:
@@ -39,10 +68,19 @@ def _literal(endpoint: Endpoint) -> str:
 
 
 def _tls(check: HttpCheck, url: Url) -> Tls | None:
+    """Return how to speak TLS.  A certificate that is verified is one for the name in SNI, the virtual host or the address."""
     if not check.tls:
         return None
-    name = (check.sni_name or url.virtualhost or check.virtualhost) if check.enable_sni or check.sni_name else None
-    return Tls(name, check.tls_compliant or url.tls_compliant)
+    host = url.virtualhost or check.virtualhost
+    name = (check.sni_name or host) if check.enable_sni or check.sni_name else None
+    if check.ssl.verify and name is None:
+        name = _without_port(host) if host else str(check.endpoint.address)
+    return Tls(name, check.tls_compliant or url.tls_compliant, check.ssl)
+
+
+def _without_port(host: str) -> str:
+    name = host.rsplit(":", 1)[0] if host.count(":") == 1 or "]:" in host else host
+    return name.strip("[]")
 
 
 class HttpProbe(Probe):
@@ -53,7 +91,7 @@ class HttpProbe(Probe):
     def __init__(self, check: HttpCheck, url: Url) -> None:
         self._check = check
         self._url = url
-        self._reply = HttpReply(digest=url.digest is not None, keep=url.regex is not None)
+        self._reply = HttpReply(digest=url.digest is not None, keep=url.regex is not None, bodiless=url.method == "HEAD")
         self._limit = Micro(0)
         self._asked = False
 
@@ -168,8 +206,14 @@ class HttpKind(Kind[HttpCheck]):
         return check.fast_recovery
 
     def unusable(self, check: HttpCheck) -> str | None:
-        """Without a url there is nothing to ask for."""
-        return None if check.urls else "it has no url"
+        """Without a url there is nothing to ask for; and what is sent must be what is configured."""
+        if not check.urls:
+            return "it has no url"
+        return next((fault for url in check.urls if (fault := _malformed(url)) is not None), None)
+
+    def advice(self, check: HttpCheck) -> str | None:
+        """Say what a secure connection does not mean here."""
+        return _UNVERIFIED if check.tls and not check.ssl.verify else None
 
     def caveats(self, check: HttpCheck) -> tuple[str, ...]:
         """Patterns that Python reads differently."""

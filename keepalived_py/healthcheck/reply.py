@@ -30,12 +30,13 @@ class HttpReply:
     """State of one response.
 
     `status` is 0 until the headers are complete.  `complete`: nothing more is needed.  `problem`: why the reply is of no use,
-    with `complete` set.  `body` is filled only with `keep`.
+    with `complete` set.  `body` is filled only with `keep`.  `bodiless`: HEAD was asked, so that nothing follows the headers.
     """
 
-    __slots__ = ("_hash", "_head", "_head_seen", "_parser", "_raw", "_size", "body", "complete", "problem", "status")
+    __slots__ = ("_bodiless", "_hash", "_head", "_head_seen", "_parser", "_raw", "_size", "body", "complete", "problem", "status")
 
-    def __init__(self, *, digest: bool = False, keep: bool = False) -> None:
+    def __init__(self, *, digest: bool = False, keep: bool = False, bodiless: bool = False) -> None:
+        self._bodiless = bodiless
         self._head = bytearray()
         self._head_seen = 0
         self._parser: httptools.HttpResponseParser | None = None
@@ -96,6 +97,7 @@ class HttpReply:
             self.complete = False
             return
         self.status = status
+        self.complete = self.complete or self._bodiless
 
     def _read_status_line(self, block: bytes) -> int:
         self._parser = None

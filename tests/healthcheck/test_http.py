@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepalived_py.addresses import Address
-from keepalived_py.config.checkers import Endpoint, HttpCheck, Regex, StatusRange, Url
+from keepalived_py.config.checkers import Endpoint, HttpCheck, Regex, StatusRange, TlsOptions, Url
 from keepalived_py.healthcheck.http import PATIENCE, HttpKind, HttpProbe, request
 from keepalived_py.healthcheck.kind import Failure, Where
 from keepalived_py.healthcheck.outcome import Outcome, Reason
@@ -359,3 +359,86 @@ def test_framing_does_not_change_the_digest(body: bytes, places: list[int], size
     ):
         assert reason(run(url, *cut(wire, places))) is Reason.PASSED
         assert reason(run(replace(url, digest="0" * 32), *cut(wire, places))) is Reason.DIGEST_MISMATCH
+
+
+# ---- methods, headers, bodies ----
+
+
+def test_method_headers_and_body_on_the_wire() -> None:
+    url = Url("/api", method="POST", headers=(("X-Check", "a b"), ("Accept", "*/*")), body="ping\u00e9")
+    check = HttpCheck(V4, urls=(url,), http_protocol="1.1")
+    assert request(check, url) == (
+        b"POST /api HTTP/1.1\r\nUser-Agent: KeepAliveClient\r\nConnection: close\r\nHost: 192.0.2.1:8080\r\n"
+        b"Content-Length: 6\r\nX-Check: a b\r\nAccept: */*\r\n\r\nping\xc3\xa9"
+    )
+
+
+def test_a_header_of_our_own_name_replaces_ours() -> None:
+    url = Url("/", headers=(("host", "other.example"), ("USER-AGENT", "curl"), ("content-length", "0")), body="")
+    assert request(HttpCheck(V4), url) == b"GET / HTTP/1.0\r\nhost: other.example\r\nUSER-AGENT: curl\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        Url("/", method="GE T"),
+        Url("/", method=""),
+        Url("/", method="GET\r\nX: y"),
+        Url("/", headers=(("X Y", "z"),)),
+        Url("/", headers=(("", "z"),)),
+        Url("/", headers=(("X:", "z"),)),
+        Url("/", headers=(("X", "z\r\nY: z"),)),
+        Url("/", headers=(("X", "z\0"),)),
+    ],
+)
+def test_what_would_make_another_request_is_not_run(url: Url) -> None:
+    assert HttpKind().unusable(HttpCheck(V4, urls=(Url("/"), url))) is not None
+
+
+def test_head_is_answered_by_headers_alone() -> None:
+    url = Url("/", method="HEAD")
+    probe = HttpProbe(HttpCheck(V4, urls=(url,)), url)
+    probe.begin(Micro(0))
+    probe.connected(Micro(0))
+    (end,) = probe.received(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", Micro(0))
+    assert isinstance(end, Done)
+    assert end.outcome.ok
+
+
+# ---- TLS ----
+
+
+def tls_of(check: HttpCheck, url: Url = Url("/")) -> Tls | None:  # noqa: B008
+    connect = HttpProbe(check, url).begin(Micro(0))[0]
+    assert isinstance(connect, Connect)
+    return connect.tls
+
+
+VERIFIED = TlsOptions(verify=True)
+
+
+@pytest.mark.parametrize(
+    ("check", "name"),
+    [
+        (HttpCheck(V4, tls=True), None),
+        (HttpCheck(V4, tls=True, virtualhost="a.example"), None),
+        (HttpCheck(V4, tls=True, virtualhost="a.example", enable_sni=True), "a.example"),
+        (HttpCheck(V4, tls=True, virtualhost="a.example", sni_name="b.example"), "b.example"),
+        (HttpCheck(V4, tls=True, ssl=VERIFIED), "192.0.2.1"),
+        (HttpCheck(V6, tls=True, ssl=VERIFIED), "2001:db8::1"),
+        (HttpCheck(V4, tls=True, ssl=VERIFIED, virtualhost="a.example"), "a.example"),
+        (HttpCheck(V4, tls=True, ssl=VERIFIED, virtualhost="a.example:8443"), "a.example"),
+        (HttpCheck(V4, tls=True, ssl=VERIFIED, virtualhost="[2001:db8::7]:8443"), "2001:db8::7"),
+        (HttpCheck(V4, tls=True, ssl=VERIFIED, virtualhost="2001:db8::7"), "2001:db8::7"),
+        (HttpCheck(V4, tls=True, ssl=VERIFIED, sni_name="b.example"), "b.example"),
+    ],
+)
+def test_name_for_sni_and_certificate(check: HttpCheck, name: str | None) -> None:
+    assert tls_of(check) == Tls(name, False, check.ssl)
+
+
+def test_unverified_tls_is_advised_against_and_nothing_else() -> None:
+    kind = HttpKind()
+    assert kind.advice(HttpCheck(V4, tls=True)) is not None
+    assert kind.advice(HttpCheck(V4, tls=True, ssl=VERIFIED)) is None
+    assert kind.advice(HttpCheck(V4)) is None

@@ -5,7 +5,6 @@ import hashlib
 import os
 import random
 import resource
-import select
 import socket
 import ssl
 import subprocess
@@ -35,70 +34,21 @@ from keepalived_py.healthcheck.reply import BODY_LIMIT
 from keepalived_py.units import Micro, micro
 from tests.healthcheck.builders import service
 from tests.helpers.hostile import HostileServer, answer, full_backlog, read_request, reset
+from tests.helpers.servers import free_port
+from tests.netns import probing
+from tests.netns.probing import AMPLE, LOOPBACK, SLACK, TIMEOUT, descriptors, drive, now, probe, run, seconds, until
 
-TIMEOUT = micro(0.4)
-"""Timeout of probes that are to run into it."""
-AMPLE = micro(10)
-"""Timeout of probes that are not."""
-LOOPBACK = Address.parse("127.0.0.1")
 OK = b"HTTP/1.0 200 OK\r\n\r\n"
-SLACK = 0.5
-"""Seconds that a busy machine may add to any bound."""
-
-
-def now() -> Micro:
-    return Micro(time.monotonic_ns() // 1000)
-
-
-def descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture(autouse=True)
-def _no_descriptor_is_left() -> Iterator[None]:
-    before = descriptors()
-    yield
-    assert len(descriptors()) <= len(before)
+def _nothing_is_left() -> Iterator[None]:
+    yield from probing.nothing_is_left()
 
 
 @pytest.fixture
 def driver() -> Iterator[ProbeDriver]:
-    made = ProbeDriver(limit=500, context=dial.tls_context(None))
-    yield made
-    made.close()
-
-
-def run(driver: ProbeDriver, probes: dict[int, tuple[Checker, int]], within: float = 20.0) -> dict[int, Outcome]:
-    """Run probes to their ends."""
-    for id, (checker, step) in probes.items():
-        driver.start(id, checker, step, now())
-    return drive(driver, len(probes), within)
-
-
-def drive(driver: ProbeDriver, results: int, within: float = 20.0) -> dict[int, Outcome]:
-    """Serve a driver as an event loop would, until it has given so many results."""
-    outcomes: dict[int, Outcome] = {}
-    end = time.monotonic() + within
-    poller = select.poll()
-    poller.register(driver.fileno(), select.POLLIN)
-    while len(outcomes) < results:
-        assert time.monotonic() < end, f"{results - len(outcomes)} probes do not end"
-        deadline = driver.deadline()
-        assert deadline is not None, "a probe without a deadline waits for ever"
-        poller.poll(max(0, deadline - now()) / 1000)
-        for done in driver.poll(now()):
-            assert done.id not in outcomes, "one result for each probe"
-            outcomes[done.id] = done.outcome
-    return outcomes
-
-
-def probe(driver: ProbeDriver, checker: Checker, step: int = 0) -> Outcome:
-    """Run one probe; its socket is gone when it is over (and so, a moment later, is the one that a server made for it)."""
-    before = len(descriptors())
-    outcome = run(driver, {1: (checker, step)})[1]
-    _until(lambda: len(descriptors()) <= before)
-    assert driver.deadline() is None
-    return outcome
+    yield from probing.made_driver()
 
 
 def tcp(port: int, address: Address = LOOPBACK, timeout: Micro = AMPLE) -> TcpCheck:
@@ -107,17 +57,6 @@ def tcp(port: int, address: Address = LOOPBACK, timeout: Micro = AMPLE) -> TcpCh
 
 def http(port: int, url: Url = Url("/"), *, tls: bool = False, timeout: Micro = AMPLE) -> HttpCheck:  # noqa: B008
     return HttpCheck(Endpoint(LOOPBACK, port, connect_timeout=timeout), urls=(url,), tls=tls)
-
-
-def closed_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
-
-
-def seconds(outcome: Outcome) -> float:
-    return outcome.took / 1_000_000
 
 
 # ---- TCP ----
@@ -139,7 +78,7 @@ def test_tcp_accepted_by_the_kernel_alone(driver: ProbeDriver) -> None:
 
 
 def test_tcp_refused(driver: ProbeDriver) -> None:
-    outcome = probe(driver, tcp(closed_port()))
+    outcome = probe(driver, tcp(free_port()))
     assert (outcome.ok, outcome.reason, outcome.detail) == (False, Reason.REFUSED, "ECONNREFUSED")
     assert seconds(outcome) < SLACK
 
@@ -156,29 +95,29 @@ def test_bindto_is_the_source_that_the_server_sees(driver: ProbeDriver) -> None:
     with HostileServer(lambda connection: None) as server:
         check = tcp(server.port)
         assert probe(driver, replace(check, endpoint=replace(check.endpoint, bindto=Address.parse("127.0.0.7")))).ok
-        _until(lambda: bool(server.peers))
+        until(lambda: bool(server.peers))
     assert server.peers[0][0] == "127.0.0.7"
 
 
 def test_bind_port_can_be_used_again_at_once(driver: ProbeDriver) -> None:
-    port = closed_port()
+    port = free_port()
     with HostileServer(lambda connection: None) as server:
         check = tcp(server.port)
         check = replace(check, endpoint=replace(check.endpoint, bind_port=port))
         assert [probe(driver, check).reason for _ in range(5)] == [Reason.PASSED] * 5
-        _until(lambda: len(server.peers) == 5)
+        until(lambda: len(server.peers) == 5)
     assert {peer[1] for peer in server.peers} == {port}
 
 
 def test_an_address_that_is_not_ours_says_nothing_about_the_server(driver: ProbeDriver) -> None:
-    check = tcp(closed_port())
+    check = tcp(free_port())
     outcome = probe(driver, replace(check, endpoint=replace(check.endpoint, bindto=Address.parse("192.0.2.77"))))
     assert outcome.reason is Reason.LOCAL
     assert outcome.detail == "bind to [192.0.2.77]:0: Cannot assign requested address"
 
 
 def test_an_interface_that_does_not_exist_says_nothing_about_the_server(driver: ProbeDriver) -> None:
-    check = tcp(closed_port())
+    check = tcp(free_port())
     outcome = probe(driver, replace(check, endpoint=replace(check.endpoint, bind_if="nonesuch0")))
     assert outcome.reason is Reason.LOCAL
     assert "nonesuch0" in outcome.detail
@@ -539,7 +478,7 @@ def test_when_descriptors_run_out_probes_wait_for_each_other(driver: ProbeDriver
 
 def test_without_any_descriptor_nothing_is_said_about_servers(driver: ProbeDriver) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    port = closed_port()
+    port = free_port()
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
         outcome = run(driver, {1: (tcp(port), 0)})[1]
@@ -603,13 +542,13 @@ def test_every_misbehaviour_at_once_leaves_nothing(driver: ProbeDriver, context:
             lambda: http(secure.port, tls=True, timeout=TIMEOUT),
             lambda: http(secure.port, timeout=TIMEOUT),
             lambda: tcp(black, timeout=TIMEOUT),
-            lambda: http(closed_port(), timeout=TIMEOUT),
+            lambda: http(free_port(), timeout=TIMEOUT),
         ]
         before = len(descriptors())
         outcomes = run(driver, {id: (rng.choice(makers)(), 0) for id in range(300)})
         assert driver.deadline() is None
         assert not driver._by_fd
-        _until(lambda: len(descriptors()) <= before)
+        until(lambda: len(descriptors()) <= before)
     assert len(outcomes) == 300
     assert len({outcome.reason for outcome in outcomes.values()}) >= 5
 
@@ -671,13 +610,6 @@ async def _eventually(check: Callable[[], bool], within: float = 10.0) -> None:
     while not check():
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
-
-
-def _until(check: Callable[[], bool], within: float = 10.0) -> None:
-    end = time.monotonic() + within
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def _until_closed(connection: socket.socket) -> None:
