@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from keepalived_py.config.bfd import Bfd
 from keepalived_py.config.globals import GlobalDefs
 from keepalived_py.config.lvs import Lvs
+from keepalived_py.config.tracking import Tracking
+from keepalived_py.config.vrrp import Vrrp
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +26,6 @@ class Config:
     globals: GlobalDefs = GlobalDefs()
     lvs: Lvs = Lvs()
     ssl: SslContext | None = None
+    vrrp: Vrrp = Vrrp()
+    tracking: Tracking = Tracking()
+    bfd: Bfd = Bfd()

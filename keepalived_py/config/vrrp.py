@@ -327,3 +327,8 @@ class Vrrp:
     garp_groups: tuple[GarpGroup, ...] = ()
     linkbeat_interfaces: tuple[LinkbeatInterface, ...] = ()
     interface_delays: tuple[InterfaceDelay, ...] = ()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything for a VRRP process to do."""
+        return bool(self.instances or self.static_addresses or self.static_routes or self.static_rules)

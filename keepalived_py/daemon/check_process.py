@@ -35,6 +35,7 @@ from keepalived_py.healthcheck.engine import CheckEngine
 from keepalived_py.healthcheck.events import Options, Reloaded, Started, Stopping
 from keepalived_py.healthcheck.io import CheckShell, ProbeDriver
 from keepalived_py.report.fifo import NotifyFifos
+from keepalived_py.report.mail import Mailer
 from keepalived_py.system.clock import now
 from keepalived_py.system.log import CHECKER_IDENT, INFO, Log
 from keepalived_py.system.scripts import AT_ONCE, ScriptRunner
@@ -89,8 +90,8 @@ class _CheckProcess:
         self._keeper = TableKeeper(self._globals, self._lvs, born.open_sink, record, settings, log)
         self._scripts = ScriptRunner(log.error, descriptors=descriptors)
         self._fifos = NotifyFifos(self._scripts, log.error)
-        self._worker = Worker(self._keeper.publish, self._scripts, self._fifos, log, self._note_mail)
-        self._mail_noted = False
+        self._mailer = Mailer(self._globals, log.error)
+        self._worker = Worker(self._keeper.publish, self._scripts, self._fifos, self._mailer, log)
 
     async def main(self) -> int:
         """Run until told to stop."""
@@ -135,12 +136,6 @@ class _CheckProcess:
     def _say_running(self) -> None:
         self._channel.send(Running(self._keeper.operations))
 
-    def _note_mail(self) -> None:
-        """Say once that mail is configured and not sent."""
-        if not self._mail_noted and self._globals.smtp_server and self._globals.notification_email:
-            self._mail_noted = True
-            self._log.warning("Alerts by mail are configured, and this version does not send them yet")
-
     async def _retry_forever(self) -> None:
         while True:
             await asyncio.sleep(RETRY_AFTER)
@@ -165,6 +160,7 @@ class _CheckProcess:
         self._log.info("Reloading")
         self._lvs = message.lvs.apply(self._lvs)
         self._globals = message.globals
+        self._mailer.configure(self._globals)
         changed = [server.target for server in message.lvs.changed]
         program = partial(self._keeper.reload, self._globals, self._lvs, changed)
         options = _options(self._globals)
@@ -188,7 +184,7 @@ class _CheckProcess:
             worker.result()
         await self._keeper.stop(release=release)
         self._fifos.close()
-        await self._scripts.drain(_DRAIN_SECONDS)
+        await asyncio.gather(self._scripts.drain(_DRAIN_SECONDS), self._mailer.drain(_DRAIN_SECONDS))
         self._log.write(INFO, "Stopped")
 
 

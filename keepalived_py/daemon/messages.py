@@ -1,10 +1,12 @@
-"""What the parent tells the checker process, and what it answers."""
+"""What the parent tells its children, and what they answer."""
 
 from dataclasses import dataclass
 
 from keepalived_py.config.diff import LvsDelta
 from keepalived_py.config.globals import GlobalDefs, LvsTimeouts
 from keepalived_py.config.model import SslContext
+from keepalived_py.config.tracking import Tracking
+from keepalived_py.config.vrrp import Vrrp
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,17 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class VrrpReload:
+    """The VRRP process is to work by this configuration from now on."""
+
+    globals: GlobalDefs
+    vrrp: Vrrp
+    tracking: Tracking
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
-    """The checker process has programmed what it was started or reloaded with; `operations` counts netlink requests."""
+    """A child has done what it was started or reloaded with; `operations` counts netlink requests to IPVS."""
 
     operations: int
 
@@ -30,4 +41,4 @@ class FoundTimeouts:
     timeouts: LvsTimeouts
 
 
-Message = Reload | Running | FoundTimeouts
+Message = Reload | VrrpReload | Running | FoundTimeouts

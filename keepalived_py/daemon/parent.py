@@ -18,11 +18,10 @@ from typing import Final, NoReturn
 from keepalived_py import __version__
 from keepalived_py.config.globals import GlobalDefs, LvsTimeouts
 from keepalived_py.config.model import Config
-from keepalived_py.daemon import check_process
+from keepalived_py.daemon import check_process, vrrp_process
 from keepalived_py.daemon.channel import Channel, channel_pair
-from keepalived_py.daemon.check_process import Inheritance
 from keepalived_py.daemon.child import INTERNAL_ERROR
-from keepalived_py.daemon.messages import FoundTimeouts, Message, Reload, Running
+from keepalived_py.daemon.messages import FoundTimeouts, Message, Reload, Running, VrrpReload
 from keepalived_py.daemon.reload import Accepted, Refused, decide
 from keepalived_py.daemon.settings import RunFiles, Settings
 from keepalived_py.daemon.signals import DUMPS, RELOAD, STOP, SignalInbox, held_back
@@ -123,11 +122,16 @@ class Parent:
 
     def _wanted(self) -> frozenset[Child]:
         """Return which children the configuration and the command line call for."""
-        allowed = self._settings.check_only or not self._settings.vrrp_only
-        if allowed and (self._config.lvs.virtual_servers or self._settings.start_all):
-            return frozenset({Child.CHECKER})
-        self._log.warning("Warning - keepalived has no configuration to run")
-        return frozenset()
+        settings, config = self._settings, self._config
+        both = settings.check_only == settings.vrrp_only
+        wanted: set[Child] = set()
+        if (both or settings.check_only) and (config.lvs.virtual_servers or settings.start_all):
+            wanted.add(Child.CHECKER)
+        if (both or settings.vrrp_only) and (config.vrrp.has_work or settings.start_all):
+            wanted.add(Child.VRRP)
+        if not wanted:
+            self._log.warning("Warning - keepalived has no configuration to run")
+        return frozenset(wanted)
 
     def _say_complete(self) -> None:
         if not self._complete:
@@ -190,7 +194,7 @@ class Parent:
                 for message in channel.receive():
                     self._take(child, message)
             channel.close()
-        remove(self._files.checkers_pid)
+        remove(self._files.checkers_pid if child is Child.CHECKER else self._files.vrrp_pid)
 
     def _serve_channel(self, child: Child, mask: int) -> None:
         channel = self._channels.get(child)
@@ -212,7 +216,8 @@ class Parent:
             case FoundTimeouts():
                 self._timeouts = message.timeouts
             case Running():
-                self._log.detail(f"{child.value} child process is up to date ({message.operations} netlink requests so far)")
+                counted = f" ({message.operations} netlink requests so far)" if child is Child.CHECKER else ""
+                self._log.detail(f"{child.value} child process is up to date{counted}")
                 self._say_complete()
             case _:
                 pass
@@ -263,14 +268,14 @@ class Parent:
                 ours.close()
                 raise
             if not pid:
-                self._be_child(ours, theirs, parent, takes_over=action.takes_over)
+                self._be_child(action, ours, theirs, parent)
         channel = Channel(ours)
         self._channels[action.child] = channel
         self._selector.register(channel, selectors.EVENT_READ, action.child)
         return pid
 
-    def _be_child(self, ours: socket.socket, theirs: socket.socket, parent: int, *, takes_over: bool) -> NoReturn:
-        """Become the checker process; never return."""
+    def _be_child(self, action: Spawn, ours: socket.socket, theirs: socket.socket, parent: int) -> NoReturn:
+        """Become a child; never return."""
         status = INTERNAL_ERROR
         try:
             self._inbox.abandon()
@@ -278,14 +283,18 @@ class Parent:
             ours.close()
             for channel in self._channels.values():
                 channel.close()
-            born = Inheritance(
-                self._settings, self._config, self._files, theirs, parent, takes_over, self._timeouts, self._open_sink
-            )
-            status = check_process.run(born)
+            status = self._live_as(action, theirs, parent)
         except BaseException:  # nothing may escape into the parent's code; the log has the traceback
-            self._log.write_lines(ERROR, f"Healthcheck child process failed:\n{traceback.format_exc()}")
+            self._log.write_lines(ERROR, f"{action.child.value} child process failed:\n{traceback.format_exc()}")
         finally:
             os._exit(status)
+
+    def _live_as(self, action: Spawn, theirs: socket.socket, parent: int) -> int:
+        """Run the child that this process has become; return its exit status."""
+        inherited = (self._settings, self._config, self._files, theirs, parent)
+        if action.child is Child.VRRP:
+            return vrrp_process.run(vrrp_process.Inheritance(*inherited))
+        return check_process.run(check_process.Inheritance(*inherited, action.takes_over, self._timeouts, self._open_sink))
 
     # Reload and scripts --------------------------------------------------------------------------------------
 
@@ -314,9 +323,17 @@ class Parent:
             # One that is not running, or is ending, will be born with the new configuration.
             if self._supervisor.serves(child):
                 channel = self._channels[child]
-                channel.send(Reload(_for_child(self._config.globals), decision.lvs, self._config.ssl))
+                channel.send(self._reload_of(child, decision))
                 self._watch(child, channel)
         self._feed(Wanted(wanted))
+
+    def _reload_of(self, child: Child, decision: Accepted) -> Message:
+        """Return what a child is to be told of a new configuration."""
+        config = decision.config
+        globals_ = _for_child(config.globals)
+        if child is Child.VRRP:
+            return VrrpReload(globals_, config.vrrp, config.tracking)
+        return Reload(globals_, decision.lvs, config.ssl)
 
     def _read_again(self) -> Loaded:
         """Read the file; `reload_file` exists as long as that takes."""

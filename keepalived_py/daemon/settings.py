@@ -14,7 +14,7 @@ DEFAULT_UMASK: Final = 0o177
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of keepalived(8), typed.  `pid`, `checkers_pid`: None unless given."""
+    """The options of keepalived(8), typed.  `pid`, `checkers_pid`, `vrrp_pid`: None unless given."""
 
     config_file: str
     config_id: str
@@ -25,6 +25,8 @@ class Settings:
     check_only: bool = False
     start_all: bool = False
     release_ipvs: bool = True
+    release_vrrp: bool = True
+    release_vips: bool = False
     respawn: bool = True
     ignore_sigint: bool = False
     core_dump: bool = False
@@ -32,6 +34,7 @@ class Settings:
     umask: int | None = None
     pid: str | None = None
     checkers_pid: str | None = None
+    vrrp_pid: str | None = None
     log: LogTargets = LogTargets()
 
 
@@ -48,6 +51,8 @@ def settings_from(arguments: Arguments, config_file: str, config_id: str) -> Set
         check_only=arguments.has("check"),
         start_all=arguments.has("all"),
         release_ipvs=not arguments.has("dont-release-ipvs"),
+        release_vrrp=not arguments.has("dont-release-vrrp"),
+        release_vips=arguments.has("release-vips"),
         respawn=not arguments.has("dont-respawn"),
         ignore_sigint=arguments.has("ignore-sigint"),
         core_dump=arguments.has("core-dump") or arguments.has("core-dump-pattern"),
@@ -55,6 +60,7 @@ def settings_from(arguments: Arguments, config_file: str, config_id: str) -> Set
         umask=_umask(arguments.last("umask")),
         pid=arguments.last("pid"),
         checkers_pid=arguments.last("checkers_pid"),
+        vrrp_pid=arguments.last("vrrp_pid"),
         log=_targets(arguments, foreground=foreground),
     )
 
@@ -92,7 +98,7 @@ def _targets(arguments: Arguments, *, foreground: bool) -> LogTargets:
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """Files under the run directory: pid files by the reference's rules, and our record of IPVS services beside the checker's.
+    """Files under the run directory: pid files by the reference's rules, and our records beside those of the children.
 
     `folder`: a folder of our own that is made and removed again, if there is one.  `ident_suffix`: what namespace and instance add
     to the names in syslog.
@@ -100,6 +106,7 @@ class RunFiles:
 
     parent_pid: Path
     checkers_pid: Path
+    vrrp_pid: Path
     folder: Path | None = None
     ident_suffix: str = ""
 
@@ -107,6 +114,11 @@ class RunFiles:
     def ownership(self) -> Path:
         """Record of the services that we made."""
         return self.checkers_pid.with_name(f"{self.checkers_pid.stem}.ipvs.json")
+
+    @property
+    def vrrp_record(self) -> Path:
+        """Record of the addresses, routes, rules and interfaces that we made."""
+        return self.vrrp_pid.with_name(f"{self.vrrp_pid.stem}.host")
 
     def reload_marker(self, configured: str) -> Path:
         """Path of `reload_file`: the configured one, or beside the pid file."""
@@ -123,5 +135,6 @@ def run_files(settings: Settings, globals_: GlobalDefs, run: Path = RUN_DIRECTOR
     home = folder or run
     parent = Path(settings.pid) if settings.pid else home / f"keepalived{suffix}.pid"
     checkers = Path(settings.checkers_pid) if settings.checkers_pid else home / f"checkers{suffix}.pid"
-    used = folder is not None and folder in (parent.parent, checkers.parent)
-    return RunFiles(parent, checkers, folder if used else None, (f"_{namespace}" if namespace else "") + suffix)
+    vrrp = Path(settings.vrrp_pid) if settings.vrrp_pid else home / f"vrrp{suffix}.pid"
+    used = folder is not None and folder in (parent.parent, checkers.parent, vrrp.parent)
+    return RunFiles(parent, checkers, vrrp, folder if used else None, (f"_{namespace}" if namespace else "") + suffix)

@@ -120,12 +120,12 @@ def _be_daemon(settings: Settings, config: Config, files: RunFiles, log: Log, op
 def _other_runs(files: RunFiles, patience: float) -> bool:
     """Whether another daemon with our pid files runs.
 
-    A checker process whose parent was killed is about to end: it is waited for, because it takes services away while it does.
+    A child whose parent was killed is about to end: it is waited for, because it takes services and addresses away while it does.
     """
     if running_pid(files.parent_pid) not in (None, os.getpid()):
         return True
     end = time.monotonic() + patience
-    while running_pid(files.checkers_pid) not in (None, os.getpid()):
+    while any(running_pid(path) not in (None, os.getpid()) for path in (files.checkers_pid, files.vrrp_pid)):
         if time.monotonic() > end:
             return True
         time.sleep(_ORPHAN_POLL)

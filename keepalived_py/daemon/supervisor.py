@@ -19,6 +19,7 @@ class Child(enum.Enum):
     """A kind of child process, with the word that its log lines use."""
 
     CHECKER = "Healthcheck"
+    VRRP = "VRRP"
 
 
 FATAL_STATUSES: Final = {1: "FATAL", 2: "CONFIG", 4: "MISSING_PERMISSION", 204: "NO_MEMORY"}

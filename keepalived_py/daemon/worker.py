@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from keepalived_py.healthcheck.actions import Action, Alert, FifoLine, Log, Publish, RunScript
 from keepalived_py.report.fifo import NotifyFifos
+from keepalived_py.report.mail import Mailer
 from keepalived_py.system.log import Log as LogWriter
 from keepalived_py.system.scripts import ScriptRunner
 from keepalived_py.units import MICRO_PER_SECOND
@@ -34,14 +35,12 @@ class Step:
 class Worker:
     """The queue of steps.  `publish` programs the pools of ordinary events."""
 
-    def __init__(
-        self, publish: Program, scripts: ScriptRunner, fifos: NotifyFifos, log: LogWriter, on_mail: Callable[[], None]
-    ) -> None:
+    def __init__(self, publish: Program, scripts: ScriptRunner, fifos: NotifyFifos, mailer: Mailer, log: LogWriter) -> None:
         self._publish = publish
         self._scripts = scripts
         self._fifos = fifos
         self._log = log
-        self._on_mail = on_mail
+        self._mailer = mailer
         self._queue: deque[Step] = deque()
         self._news = asyncio.Event()
         self._finishing = False
@@ -116,6 +115,6 @@ class Worker:
             case FifoLine():
                 self._fifos.write(action.text)
             case Alert():
-                self._on_mail()
+                self._mailer.send(action.subject, action.body)
             case _:
                 pass

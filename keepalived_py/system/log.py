@@ -19,6 +19,7 @@ INFO: Final = syslog.LOG_INFO
 
 PARENT_IDENT: Final = "Keepalived"
 CHECKER_IDENT: Final = "Keepalived_healthcheckers"
+VRRP_IDENT: Final = "Keepalived_vrrp"
 
 _FACILITIES: Final = {"daemon": syslog.LOG_DAEMON, "user": syslog.LOG_USER} | {
     name: facility

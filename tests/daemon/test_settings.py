@@ -67,16 +67,18 @@ SETTINGS = Settings("f", "host")
 @pytest.mark.parametrize(
     ("globals_", "settings", "expected"),
     [
-        (GlobalDefs(), SETTINGS, RunFiles(RUN / "keepalived.pid", RUN / "checkers.pid")),
+        (GlobalDefs(), SETTINGS, RunFiles(RUN / "keepalived.pid", RUN / "checkers.pid", RUN / "vrrp.pid")),
         (
             GlobalDefs(instance="one"),
             SETTINGS,
-            RunFiles(RUN / "keepalived_one.pid", RUN / "checkers_one.pid", None, "_one"),
+            RunFiles(RUN / "keepalived_one.pid", RUN / "checkers_one.pid", RUN / "vrrp_one.pid", None, "_one"),
         ),
         (
             GlobalDefs(use_pid_dir=True),
             SETTINGS,
-            RunFiles(RUN / "keepalived/keepalived.pid", RUN / "keepalived/checkers.pid", RUN / "keepalived"),
+            RunFiles(
+                RUN / "keepalived/keepalived.pid", RUN / "keepalived/checkers.pid", RUN / "keepalived/vrrp.pid", RUN / "keepalived"
+            ),
         ),
         (
             GlobalDefs(net_namespace="blue", instance="one"),
@@ -84,6 +86,7 @@ SETTINGS = Settings("f", "host")
             RunFiles(
                 RUN / "keepalived/blue/keepalived_one.pid",
                 RUN / "keepalived/blue/checkers_one.pid",
+                RUN / "keepalived/blue/vrrp_one.pid",
                 RUN / "keepalived/blue",
                 "_blue_one",
             ),
@@ -91,12 +94,14 @@ SETTINGS = Settings("f", "host")
         (
             GlobalDefs(net_namespace="blue"),
             replace(SETTINGS, namespace="red", pid="/x/p"),
-            RunFiles(Path("/x/p"), RUN / "keepalived/red/checkers.pid", RUN / "keepalived/red", "_red"),
+            RunFiles(
+                Path("/x/p"), RUN / "keepalived/red/checkers.pid", RUN / "keepalived/red/vrrp.pid", RUN / "keepalived/red", "_red"
+            ),
         ),
         (
             GlobalDefs(use_pid_dir=True),
-            replace(SETTINGS, pid="/x/p", checkers_pid="/x/c"),
-            RunFiles(Path("/x/p"), Path("/x/c")),
+            replace(SETTINGS, pid="/x/p", checkers_pid="/x/c", vrrp_pid="/x/v"),
+            RunFiles(Path("/x/p"), Path("/x/c"), Path("/x/v")),
         ),
     ],
     ids=["plain", "instance", "folder", "namespace", "option beats namespace", "options beat the folder"],
@@ -106,7 +111,8 @@ def test_where_pid_files_lie(globals_: GlobalDefs, settings: Settings, expected:
 
 
 def test_files_beside_the_pid_files() -> None:
-    files = RunFiles(Path("/x/keepalived_one.pid"), Path("/x/checkers_one.pid"))
+    files = RunFiles(Path("/x/keepalived_one.pid"), Path("/x/checkers_one.pid"), Path("/x/vrrp_one.pid"))
     assert files.ownership == Path("/x/checkers_one.ipvs.json")
+    assert files.vrrp_record == Path("/x/vrrp_one.host")
     assert files.reload_marker("") == Path("/x/keepalived_one.reload")
     assert files.reload_marker("/y/z") == Path("/y/z")

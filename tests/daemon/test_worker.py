@@ -21,7 +21,7 @@ class Bench:
         self.gate = asyncio.Event()
         self.gate.set()
         self.log = ListLog()
-        self.worker = Worker(self.publish, self, self, self.log, lambda: self.done.append("mail"))  # type: ignore[arg-type]
+        self.worker = Worker(self.publish, self, self, self, self.log)  # type: ignore[arg-type]
 
     async def publish(self, pools: Iterable[Publish]) -> None:
         pools = list(pools)
@@ -40,6 +40,9 @@ class Bench:
 
     def write(self, line: bytes) -> None:
         self.done.append(line)
+
+    def send(self, subject: str, body: str) -> None:
+        self.done.append(f"{subject}: {body}")
 
 
 def pool(weight: int) -> Publish:
@@ -73,7 +76,7 @@ def test_the_table_changes_before_anybody_is_told() -> None:
         assert bench.log.lines == [(6, "line")]
         assert bench.done == []
 
-    assert work(story) == [weights(1), ("/up", "UP", None), b"UP", "mail", ("/x", "UP", 1.0)]
+    assert work(story) == [weights(1), ("/up", "UP", None), b"UP", "s: b", ("/x", "UP", 1.0)]
 
 
 def test_log_lines_alone_make_no_work() -> None:
