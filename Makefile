@@ -13,7 +13,7 @@ STAMP := $(VENV)/.made-from-$(shell cat setup.cfg pyproject.toml | sha256sum | c
 # The guest in which the demo runs may take this long altogether.
 DEMO_SECONDS ?= 540
 
-.PHONY: help setup packages demo test test-fast test-net test-parity test-guest test-full lint clean
+.PHONY: help setup packages demo test test-fast test-net test-parity test-guest test-full docs lint clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -50,6 +50,9 @@ test-guest: setup ## inside a virtual machine with Debian's kernel and its ip_vs
 
 test-full: setup lint ## all tiers, the slow tests too
 	$(PY) -m pytest
+
+docs: $(STAMP) ## write the pages that are generated from the declarations
+	$(PY) -m keepalived_py.parser.manual
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(VENV)/bin/ruff check

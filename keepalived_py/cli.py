@@ -47,6 +47,13 @@ def _run(arguments: Arguments) -> int:
         return 0
     if arguments.has("signum"):
         return _print_signal(arguments.last("signum") or "")
+    if arguments.has("features"):
+        from keepalived_py.parser.manual import features_text
+
+        print(features_text(), end="")  # noqa: T201
+        return 0
+    if arguments.has("format"):
+        return _format(arguments.last("format") or "")
     if arguments.has("config-test"):
         return config_test(arguments)
     from keepalived_py.daemon.settings import settings_from
@@ -92,6 +99,20 @@ def config_test(arguments: Arguments) -> int:
     else:
         text = "".join(diagnostic.render() + "\n" for diagnostic in loaded.diagnostics)
     return _write(text, arguments.last("config-test") or "") or int(loaded.status)
+
+
+def _format(path: str) -> int:
+    """Print a file in its canonical shape; return 1 when it cannot be read."""
+    from keepalived_py.parser.pretty import pretty
+
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            text = stream.read()
+    except OSError as error:
+        print(f"keepalived-py: {path}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
+    sys.stdout.buffer.write(pretty(text).encode("utf-8", "surrogateescape"))
+    return 0
 
 
 def _write(text: str, path: str) -> int:

@@ -63,6 +63,8 @@ OPTIONS: Final = (
     Option("signum", "", "NAME", "Print the number of a signal: STOP, RELOAD, DATA, STATS, STATS_CLEAR or JSON."),
     Option("config-test", "t", "[FILE]", "Test the configuration; diagnostics go to standard error, or are appended to FILE."),
     Option("diagnostics", "", "FORMAT", "How diagnostics of a test are shown: text or json."),
+    Option("format", "", "FILE", "Print FILE in its canonical shape: nothing is lost, comments included."),
+    Option("features", "", "", "Print every word of the configuration language, and what becomes of it."),
     Option("version", "v", "", "Show the version."),
     Option("help", "h", "", "Show this text."),
 )
