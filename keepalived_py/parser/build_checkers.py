@@ -19,6 +19,7 @@ from keepalived_py.config.checkers import (
     SmtpCheck,
     TcpCheck,
     Timing,
+    TlsOptions,
     UdpCheck,
     Url,
 )
@@ -45,6 +46,8 @@ class Defaults:
     alpha: bool
     log_all_failures: bool
     virtualhost: str | None
+    rise: int = 1
+    fall: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ def _timing(values: dict[str, Any], defaults: Defaults, retry: int = 1, pause: M
         loop if warmup is None else warmup,
         get("timing.alpha", defaults.alpha),
         get("timing.log_all_failures", defaults.log_all_failures),
+        get("timing.rise", defaults.rise),
+        get("timing.fall", defaults.fall),
     )
 
 
@@ -152,7 +157,7 @@ def _smtp(draft: Draft, around: Around) -> list[Checker]:
 def _misc(draft: Draft, around: Around) -> list[Checker]:
     values = draft.values
     script: Script = values["script"]
-    user = values.get("user") or script.user or default_user(around.reading)
+    user = values.get("script.user") or script.user or default_user(around.reading)
     if user is None:
         around.reading.report(codes.CHECK_SCRIPT, f"{script.argv[0]}: no user to run it as; the check is dropped", draft.line)
         return []
@@ -178,8 +183,19 @@ def _http(draft: Draft, around: Around) -> list[Checker]:
         get("sni_name"),
         get("fast_recovery", False),
         compliant,
+        _tls_options(values),
     )
     return [check]
+
+
+_NO_TLS_OPTIONS: Final = TlsOptions()
+
+
+def _tls_options(values: dict[str, Any]) -> TlsOptions:
+    """Return the words about certificates; most checks have none."""
+    get = values.get
+    options = (get("ssl.verify", False), get("ssl.ca"), get("ssl.certificate"), get("ssl.key"))
+    return TlsOptions(*options) if any(options) else _NO_TLS_OPTIONS
 
 
 def _url(draft: Draft, reading: Reading, *, compliant: bool) -> Url:
@@ -191,6 +207,9 @@ def _url(draft: Draft, reading: Reading, *, compliant: bool) -> Url:
         get("virtualhost"),
         _regex(draft, reading),
         get("tls_compliant", compliant),
+        get("method", "GET"),
+        tuple(get("headers", ())),
+        get("body"),
     )
 
 

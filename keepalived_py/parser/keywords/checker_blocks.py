@@ -21,17 +21,19 @@ from keepalived_py.parser.kinds import (
     Words,
     digits,
     parse_integer,
+    quoted,
 )
 from keepalived_py.parser.reading import Reading
 from keepalived_py.parser.schema import Block, Draft, Keyword, Refused, Repeat
 from keepalived_py.parser.scripts import Command, UserKind
-from keepalived_py.parser.tokens import SplitError, split_command
+from keepalived_py.parser.tokens import SplitError, escape_quoted, split_command
 from keepalived_py.units import MICRO_PER_SECOND, Micro
 
 _BOOL = Boolean()
 SPAN = Span()
 LOOP = Span(1)
 TIMEOUT = Span(1, UINT_MAX)
+ROW = Integer(1)
 SCRIPT_TIMEOUT_HIGH: Final = 4294
 
 
@@ -80,6 +82,8 @@ TIMING: Final = (
     Keyword("delay_loop", LOOP, "Seconds between checks.", "timing.delay_loop", since="v1.3.7"),
     Keyword("alpha", _BOOL, "Down until the first success.", "timing.alpha", since="v1.3.7"),
     Keyword("log_all_failures", _BOOL, "Log each failed try.", "timing.log_all_failures", since="v2.0.11"),
+    Keyword("rise", ROW, "Successes in a row until the server is up.", "timing.rise", since="extension"),
+    Keyword("fall", ROW, "Failures in a row, each with its retries, until the server is down.", "timing.fall", since="extension"),
 )
 
 # HTTP_GET and SSL_GET ---------------------------------------------------------------------------------------------------------
@@ -143,8 +147,8 @@ class _Pattern:
         return parts[1]
 
     def write(self, value: str | None) -> str | None:
-        r"""Return the pattern in quotes, with backslashes and quotes escaped."""
-        return None if value is None else '"' + value.replace("\\", "\\\\").replace('"', "\\x22") + '"'
+        """Return the pattern in quotes, with whatever would be read otherwise escaped."""
+        return None if value is None else f'"{escape_quoted(value)}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,51 @@ class _Stack:
         return f"{value[0]} {value[1]}" if value else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A header of a request: its name, and a value of any number of words."""
+
+    syntax: str = "NAME VALUE"
+
+    def read(self, words: list[str], reading: Reading) -> tuple[str, str]:
+        """Return name and value."""
+        name = reading.argument(words, 1)
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise Refused(codes.BAD_VALUE, f"{name!r} is no name of a header")
+        return name, " ".join(words[2:])
+
+    def write(self, value: Any) -> str | None:
+        """Nothing: a url may have several."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Text in quotes, with the escapes of commands decoded."""
+
+    syntax: str = "QUOTED"
+
+    def read(self, words: list[str], reading: Reading) -> str:
+        """Return the text."""
+        try:
+            parts = split_command(reading.text, escapes=True)
+        except SplitError as error:
+            raise Refused(codes.UNMATCHED_QUOTE, str(error)) from None
+        if len(parts) != 2:
+            raise Refused(codes.EXTRA_WORDS, f"{words[0]} takes one word; quote text with blanks", min(2, len(words) - 1))
+        return parts[1]
+
+    def write(self, value: str | None) -> str | None:
+        r"""Return the text in quotes, with backslashes, quotes and control characters escaped."""
+        if value is None:
+            return None
+        return '"' + "".join(f"\\x{ord(char):02x}" if char < " " or char in '\\"' else char for char in value) + '"'
+
+
+def _header(draft: Draft, keyword: Keyword, value: tuple[str, str], reading: Reading) -> None:
+    draft.add("headers", value, reading.line)
+
+
 _HTTP_PROTOCOLS: Final = {"1.0": "1.0", "1.0C": "1.0C", "1.0c": "1.0C", "1.1": "1.1"}
 
 _URL_KEYWORDS: Final = (
@@ -204,6 +253,18 @@ _URL_KEYWORDS: Final = (
     Keyword("regex_min_offset", _Offset(), "First byte at which a match may start.", "regex.min_offset", since="v2.0.7"),
     Keyword("regex_max_offset", _Offset(), "Last byte at which a match may start.", "regex.max_offset", since="v2.0.7"),
     Keyword("regex_stack", _Stack(), "Stack of the matcher.", "regex.stack", since="v2.0.7"),
+    Keyword("method", Word("METHOD"), "Method of the request; GET.", since="extension"),
+    Keyword(
+        "header",
+        _Header(),
+        "A header of the request; one of a name that is sent anyway replaces it.",
+        "headers",
+        Repeat.ADD,
+        apply=_header,
+        since="extension",
+        show=lambda url: [f"{name} {quoted(value)}" for name, value in url.headers],
+    ),
+    Keyword("body", _Text(), "Body of the request.", since="extension"),
 )
 _URL_TLS: Final = Keyword("tls_compliant", _BOOL, "The peer must end TLS properly.", "tls_compliant", since="v2.2.8")
 
@@ -252,9 +313,15 @@ _HTTP_KEYWORDS: Final = (
         missing=codes.WORD_MISSING,
         since="v2.0.17",
     ),
-    Keyword("enable_sni", _BOOL, "Name the host in the TLS handshake.", since="v1.4.3"),
-    Keyword("sni_name", Word("HOST", optional=True), "That name; the virtual host.", apply=_sni_name, since="v2.4.3+"),
+    Keyword(
+        "sni_name", Word("HOST", optional=True), "Name for the TLS handshake; the virtual host.", apply=_sni_name, since="v2.4.3+"
+    ),
+    Keyword("enable_sni", _BOOL, "Send a name in the TLS handshake.", since="v1.4.3"),
     Keyword("fast_recovery", _BOOL, "While down, ask the failed url first.", since="v2.0.17"),
+    Keyword("ssl_verify", _BOOL, "The certificate must be valid, for this name or address.", "ssl.verify", since="extension"),
+    Keyword("ssl_ca", Word("FILE"), "Whom to trust; the SSL block's, else the system's.", "ssl.ca", since="extension"),
+    Keyword("ssl_cert", Word("FILE"), "Our certificate; the SSL block's.", "ssl.certificate", since="extension"),
+    Keyword("ssl_key", Word("FILE"), "Its key, where the file of the certificate has none.", "ssl.key", since="extension"),
 )
 _HTTP_TLS: Final = Keyword("tls_compliant", _BOOL, "The peer must end TLS properly.", since="v2.2.8")
 
@@ -291,7 +358,7 @@ def _reachable(draft: Draft, server: Address, reading: Reading) -> bool:
 def _close_misc(draft: Draft, reading: Reading) -> None:
     server = draft.parent
     assert server is not None
-    if draft.values.get("user", 0) is None:
+    if draft.values.get("script.user", 0) is None:
         return
     if "script" not in draft.values:
         reading.report(codes.CHECK_SCRIPT, "MISC_CHECK has no misc_path and is dropped", draft.line, draft.block.name)
@@ -374,6 +441,12 @@ def _require_reply(draft: Draft, keyword: Keyword, value: tuple[bytes, bytes], r
     draft.set("reply_mask", value[1], reading.line)
 
 
+def _show_reply(check: checkers.UdpCheck) -> list[str]:
+    """Write the expected answer, with X for each half byte that does not count."""
+    pairs = zip(check.reply.hex(), check.reply_mask.hex(), strict=True)
+    return ["".join(digit if counts == "f" else "X" for digit, counts in pairs)] if check.require_reply else []
+
+
 def _close_udp(draft: Draft, reading: Reading) -> None:
     low, high = draft.values.get("min_reply_length", 0), draft.values.get("max_reply_length", 255)
     if low > high:
@@ -432,6 +505,10 @@ class _FileWeight:
 def _file_weight(draft: Draft, keyword: Keyword, value: tuple[int, bool], reading: Reading) -> None:
     draft.set("weight", value[0], reading.line)
     draft.set("reverse", value[1], reading.line)
+
+
+def _show_file_weight(check: checkers.FileCheck) -> list[str]:
+    return [] if check.weight is None else [f"{check.weight} {'reverse' if check.reverse else 'noreverse'}"]
 
 
 def _track_file(draft: Draft, keyword: Keyword, value: str, reading: Reading) -> None:
@@ -539,6 +616,7 @@ CHECKER_BLOCKS: Final = (
             _Hex(wild=True, optional=True, syntax="[HEX...]"),
             "An answer must come.",
             apply=_require_reply,
+            show=_show_reply,
             since="v2.1.0",
         ),
         Keyword("min_reply_length", Integer(0, 65535), "Shortest answer in bytes.", since="v2.2.0"),
@@ -555,7 +633,7 @@ CHECKER_BLOCKS: Final = (
         Keyword("misc_path", Command(user=False), "The program.", "script", missing=codes.SCRIPT_UNPARSED, since="v0.5.3"),
         Keyword("misc_timeout", _MiscTimeout(), "Seconds until it is killed; delay_loop.", "timeout", since="v1.1.0"),
         Keyword("misc_dynamic", Flag(), "Exit status 2..255 sets the weight to status - 2.", "dynamic", since="v1.1.8"),
-        Keyword("user", _MiscUser(), "Whom it runs as.", "user", since="v1.3.0"),
+        Keyword("user", _MiscUser(), "Whom it runs as.", "script.user", since="v1.3.0"),
         close=_close_misc,
         since="v0.5.3",
     ),
@@ -564,7 +642,7 @@ CHECKER_BLOCKS: Final = (
         "The number in a tracked file adds to the weight.",
         checkers.FileCheck,
         Keyword("track_file", Word("NAME"), "The tracked file.", apply=_track_file, since="v2.1.0"),
-        Keyword("weight", _FileWeight(), "Factor on the number.", apply=_file_weight, since="v2.1.0"),
+        Keyword("weight", _FileWeight(), "Factor on the number.", apply=_file_weight, show=_show_file_weight, since="v2.1.0"),
         close=_close_file,
         since="v2.1.0",
     ),
