@@ -34,7 +34,7 @@ from keepalived_py.parser.origins import LineId
 from keepalived_py.parser.reading import Reading, did_you_mean
 from keepalived_py.parser.schema import Draft
 from keepalived_py.parser.scripts import ScriptChecks
-from keepalived_py.units import Seconds, micro
+from keepalived_py.units import Micro, Seconds, micro
 
 _PERSISTENT: Final = Seconds(360)
 _FIVE_SECONDS: Final = micro(5)
@@ -44,7 +44,9 @@ _A_MINUTE: Final = micro(60)
 _REWRITING: Final = (ForwardingMethod.MASQ, ForwardingMethod.FULLNAT)
 """Methods that replace the port, so that real servers may have one of their own."""
 
-_INHERITED: Final = frozenset({"connect_timeout", "delay_loop", "retry", "delay_before_retry", "warmup", "alpha", "virtualhost"})
+_INHERITED: Final = frozenset(
+    {"connect_timeout", "delay_loop", "retry", "delay_before_retry", "warmup", "alpha", "virtualhost", "rise", "fall"}
+)
 """Words of a real server that its checks take over, and that it takes over from the virtual server."""
 
 
@@ -175,7 +177,7 @@ class _Service:
             est_timeout=Seconds(get("est_timeout", 0)),
             vip_bind_dev=get("vip_bind_dev"),
             nat_mask=get("nat_mask"),
-            needs=tuple(dict.fromkeys(get("needs", ()))),
+            needs=tuple(sorted(set(get("needs", ())))),
         )
         return service if self._fits_kernel(service) else None
 
@@ -187,7 +189,7 @@ class _Service:
         if "sorry_server" not in values:
             return
         family = values["sorry_server"][0].family
-        if _method(values.get("sorry.forwarding")) is ForwardingMethod.TUNNEL:
+        if _method(values.get("sorry_server.forwarding")) is ForwardingMethod.TUNNEL:
             return
         if values.setdefault("family", family) is not family:
             text = f"sorry server {values['sorry_server'][0]} is not of the virtual server's family and is dropped"
@@ -280,7 +282,7 @@ class _Service:
         if forwarding is not None:
             return forwarding
         lacking = any("forwarding" not in child.values for child in self._draft.children)
-        sorry = "sorry_server" in self._values and self._values.get("sorry.forwarding") is None
+        sorry = "sorry_server" in self._values and self._values.get("sorry_server.forwarding") is None
         if (lacking or sorry) and not self._values.get("needs"):
             self._report(codes.VS_NO_METHOD, f"virtual server {self._name}: no lb_kind; NAT is used")
         return Forwarding()
@@ -349,7 +351,9 @@ class _Service:
         address, port = values["sorry_server"]
         if not port and self._kind == "address":
             port = self._draft.header[2]
-        return SorryServer(address, port, values.get("sorry.forwarding") or forwarding, values.get("sorry.inhibit", False))
+        return SorryServer(
+            address, port, values.get("sorry_server.forwarding") or forwarding, values.get("sorry_server.inhibit", False)
+        )
 
     def _build_server(self, child: Draft, forwarding: Forwarding, service_port: int) -> RealServer:
         """Return a real server, with what it does not say taken from the virtual server."""
@@ -378,6 +382,8 @@ class _Service:
             get("virtualhost"),
             get("snmp_name"),
             checkers,
+            get("slow_start", service("slow_start", Micro(0))),
+            get("drain_timeout", service("drain_timeout", Micro(0))),
         )
 
     def _script(self, draft: Draft, name: str) -> Script | None:
@@ -397,6 +403,8 @@ class _Service:
             alpha=get("alpha", False),
             log_all_failures=self._globals.checker_log_all_failures,
             virtualhost=get("virtualhost"),
+            rise=get("rise", 1),
+            fall=get("fall", 1),
         )
 
     def _own_defaults(self, values: dict[str, Any]) -> Defaults:

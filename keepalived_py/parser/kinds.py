@@ -148,8 +148,8 @@ class Integer:
             return self.otherwise
 
     def write(self, value: Any) -> str | None:
-        """Return the digits; None leaves the keyword out."""
-        return None if value is None else str(value)
+        """Return the digits; None, or a number that cannot be read back, leaves the keyword out."""
+        return str(value) if value is not None and self.low <= value <= self.high else None
 
 
 def _magnitude(word: str) -> int:
@@ -205,8 +205,8 @@ class Span:
         return span
 
     def write(self, value: Any) -> str | None:
-        """Return seconds; None leaves the keyword out."""
-        return None if value is None else seconds_text(value)
+        """Return seconds; None, or a span that cannot be read back, leaves the keyword out."""
+        return seconds_text(value) if value is not None and self.low <= value <= self.high else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,8 +337,8 @@ class Words:
         return tuple(words[1:])
 
     def write(self, value: Sequence[str] | None) -> str | None:
-        """Return the words; None leaves the keyword out."""
-        return None if value is None else " ".join(quoted(word) for word in value)
+        """Return the words; none at all leave the keyword out."""
+        return " ".join(quoted(word) for word in value) if value else None
 
 
 def parse_address(word: str, index: int = 1) -> Address:

@@ -108,6 +108,11 @@ Known = dict[str, tuple[str, Any]]
 """Lines of one kind of block that have been read already: the field and the value that each assigns, and nothing else."""
 
 
+def show_nothing(item: object) -> list[str]:
+    """Leave a keyword out of the dump: it has no effect on the model, or another word shows what it does."""
+    return []
+
+
 class Draft:
     """A block while it is read: values by field, and the line that set each of them.
 
@@ -155,7 +160,9 @@ class Block:
     `header` reads the words after the name (None: there are none); its value is `Draft.header`.  `open` may look at it and answer
     `SKIP`.  `close` turns the finished draft into what the parent keeps; without it the draft itself is kept in
     `parent.children`.  `keywords` and `blocks` are what the body may hold; a value block has `read_line` instead, which gets each
-    line of it.  `model` is the dataclass that the dump walks, `into` the parent's field that holds it.
+    line of it.  `model` is the dataclass that the dump walks, `into` the field that holds it, or a tuple of such: dotted, of the
+    parent's model, or of `Config` at the root.  `select` tells which values are written as this block, where several blocks share
+    a field.  `sparse`: the dump may leave out what is at the default of the model, because nothing is inherited.
     """
 
     name: str
@@ -171,6 +178,7 @@ class Block:
     model: type | None = None
     into: str = ""
     select: Callable[[Any], bool] | None = None
+    sparse: bool = False
     repeat: Repeat = Repeat.ADD
     since: str = ""
     effect: Effect = Effect.HONOURED

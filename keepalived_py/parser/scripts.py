@@ -14,7 +14,7 @@ from keepalived_py.parser.kinds import quoted
 from keepalived_py.parser.origins import LineId
 from keepalived_py.parser.reading import Reading
 from keepalived_py.parser.schema import Draft, Keyword, Refused
-from keepalived_py.parser.tokens import SplitError, split_command
+from keepalived_py.parser.tokens import SplitError, escape_quoted, split_command
 
 DEFAULT_SCRIPT_USER: Final = "keepalived_script"
 
@@ -81,15 +81,16 @@ def split_argument(word: str) -> list[str]:
 
 
 def write_argv(argv: tuple[str, ...]) -> str:
-    r"""Write words so that both splittings give them back; only plain words, ``'``, ``"`` and backslashes need care."""
-    if len(argv) == 1 and quoted(argv[0]) == argv[0] and not set(argv[0]) & set("'\\"):
+    """Write words so that both splittings give them back; a single plain word needs no care."""
+    if len(argv) == 1 and quoted(argv[0]) == argv[0] and not set(argv[0]) & set("'\"\\$"):
         return argv[0]
-    return '"' + " ".join(_escape(word) for word in argv) + '"'
+    return f'"{" ".join(_argument(word) for word in argv)}"'
 
 
-def _escape(word: str) -> str:
-    body = "".join(f"\\x{ord(char):02x}" if char in "'\"\\" or (char < " ") else char for char in word)
-    return f"'{body}'" if not body or any(char in " \t#!{}" for char in body) else body
+def _argument(word: str) -> str:
+    """Write a word for the second splitting, inside of the double quotes of the first."""
+    body = escape_quoted(word)
+    return f"'{body}'" if not body or " " in body else body
 
 
 def default_user(reading: Reading, line: LineId | None = None) -> User | None:

@@ -88,12 +88,30 @@ _OCTAL: Final = re.compile(r"[0-7]{1,3}")
 def _unescape(text: str, at: int) -> tuple[str, int]:
     """Decode the escape whose character after the backslash is at `at`; return its value and the index after it."""
     if match := _HEX.match(text, at):
-        return chr(int(match.group(1), 16)), match.end()
+        return _byte(int(match.group(1), 16)), match.end()
     if match := _OCTAL.match(text, at):
-        return chr(int(match.group(), 8) & 0xFF), match.end()
+        return _byte(int(match.group(), 8) & 0xFF), match.end()
     if text[at] == "c" and at + 1 < len(text):
         return chr(ord(text[at + 1]) & 0x1F), at + 2
     return _SIMPLE_ESCAPES.get(text[at], text[at]), at + 1
+
+
+def _byte(value: int) -> str:
+    """Return a byte as text: beyond ASCII as the surrogate that stands for a byte which is no UTF-8."""
+    return chr(value) if value < 0x80 else chr(0xDC00 + value)
+
+
+def _settle(word: str) -> str:
+    """Let escaped bytes that make UTF-8 together be the text that they are."""
+    return word if word.isascii() else word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+_ESCAPED: Final = re.compile(r"""["'\\$\x00-\x1f\x7f]""")
+
+
+def escape_quoted(word: str) -> str:
+    """Write a word so that it is read back inside double quotes where escapes are decoded, whatever else looks at the line."""
+    return _ESCAPED.sub(lambda match: f"\\x{ord(match.group()):02x}", word)
 
 
 class SplitError(ValueError):
@@ -134,11 +152,11 @@ def split_command(text: str, *, escapes: bool) -> list[str]:
             quote = "" if quote else special
             current = current or []
         elif current is not None:
-            words.append("".join(current))
+            words.append(_settle("".join(current)))
             current = None
     if quote:
         raise SplitError(f"a {quote} is left open", quote=True)
-    return words if current is None else [*words, "".join(current)]
+    return words if current is None else [*words, _settle("".join(current))]
 
 
 _COMMAND_PIECE: Final = {

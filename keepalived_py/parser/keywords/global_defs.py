@@ -1,12 +1,13 @@
 """`global_defs`: the daemon as a whole, and the defaults of everything else."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from keepalived_py.addresses import Address, Family
 from keepalived_py.config.globals import GlobalDefs, LvsSyncDaemon, LvsTimeouts, MailServer
-from keepalived_py.config.scripts import User
+from keepalived_py.config.scripts import Fifo, User
 from keepalived_py.parser import codes
 from keepalived_py.parser.kinds import (
     UINT_MAX,
@@ -26,7 +27,7 @@ from keepalived_py.parser.kinds import (
     quoted,
 )
 from keepalived_py.parser.reading import Reading
-from keepalived_py.parser.schema import Block, Draft, Effect, Keyword, Refused, Repeat
+from keepalived_py.parser.schema import Block, Draft, Effect, Keyword, Refused, Repeat, show_nothing
 from keepalived_py.parser.scripts import Command, FifoKind, UserKind
 from keepalived_py.parser.source import Include
 from keepalived_py.units import Seconds
@@ -434,9 +435,15 @@ def _iptables(draft: Draft, keyword: Keyword, value: tuple[str, ...], reading: R
     reading.complain(codes.UNSUPPORTED, "iptables is not supported; nftables is used", 0)
 
 
-def _nothing(defs: GlobalDefs) -> list[str]:
-    """Show nothing: what the word does is shown by other words."""
-    return []
+def _show_reader(pipe: str) -> Callable[[GlobalDefs], list[str]]:
+    """Show the program that reads a pipe."""
+
+    def show(defs: GlobalDefs) -> list[str]:
+        fifo: Fifo | None = getattr(defs, pipe)
+        written = Command().write(fifo.script) if fifo is not None else None
+        return [] if written is None else [written]
+
+    return show
 
 
 def _show_dynamic(defs: GlobalDefs) -> list[str]:
@@ -665,6 +672,7 @@ _SCRIPTS: Final = (
         Repeat.DUPLICATE,
         since="v1.3.6",
         missing=codes.WORD_MISSING,
+        show=_show_reader("notify_fifo"),
     ),
     Keyword(
         "vrrp_notify_fifo",
@@ -682,6 +690,7 @@ _SCRIPTS: Final = (
         Repeat.DUPLICATE,
         since="v1.3.6",
         missing=codes.WORD_MISSING,
+        show=_show_reader("vrrp_notify_fifo"),
     ),
     Keyword(
         "lvs_notify_fifo",
@@ -699,6 +708,7 @@ _SCRIPTS: Final = (
         Repeat.DUPLICATE,
         since="v1.3.6",
         missing=codes.WORD_MISSING,
+        show=_show_reader("lvs_notify_fifo"),
     ),
     Keyword("fifo_write_vrrp_states_on_reload", _FLAG, "Repeat all states on the pipes after a reload.", since="v2.2.5"),
 )
@@ -771,7 +781,12 @@ _VRRP: Final = (
     Keyword("vrrp_garp_interval", Span(1, UINT_MAX), "Gap between GARPs on an interface.", "vrrp.garp_interval", since="v1.2.21"),
     Keyword("vrrp_gna_interval", Span(1, UINT_MAX), "Gap between unsolicited NAs.", "vrrp.gna_interval", since="v1.2.21"),
     Keyword(
-        "vrrp_min_garp", _BOOL, "One GARP and no repeats, unless set otherwise.", apply=_min_garp, since="v2.0.12", show=_nothing
+        "vrrp_min_garp",
+        _BOOL,
+        "One GARP and no repeats, unless set otherwise.",
+        apply=_min_garp,
+        since="v2.0.12",
+        show=show_nothing,
     ),
     Keyword(
         "vrrp_garp_extra_if",
@@ -803,7 +818,7 @@ _VRRP: Final = (
         since="v1.2.20",
         effect=Effect.UNSUPPORTED,
         why=_NOT_BUILT_IN,
-        show=_nothing,
+        show=show_nothing,
     ),
     Keyword(
         "nftables",
@@ -976,7 +991,7 @@ _FILES: Final = (
     Keyword("reload_repeat", _FLAG, "Keep that file when it has no date.", since="v2.1.0"),
     Keyword("reload_date_specified", _FLAG, "That file must have a date.", since="v2.2.0"),
     Keyword("reload_file", Word("PATH", optional=True), "File that exists while the configuration is read.", since="v2.2.0"),
-    Keyword("include_check", _IncludeCheck(), "What includes are strict about.", apply=_ignore, since="v2.2.0", show=_nothing),
+    Keyword("include_check", _IncludeCheck(), "What includes are strict about.", apply=_ignore, since="v2.2.0", show=show_nothing),
     Keyword("config_save_dir", _Directory(), "Where copies of the configuration are kept.", since="v2.2.3"),
     Keyword(
         "tmp_config_directory",
@@ -1056,5 +1071,6 @@ GLOBAL_DEFS: Final = Block(
     blocks=(NOTIFICATION_EMAIL, IP_VS_SYSCTL),
     model=GlobalDefs,
     into="globals",
+    sparse=True,
     since="v1.0.3",
 )

@@ -3,6 +3,7 @@
 What needs the whole block, or other blocks, is in `parser.build`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from socket import inet_aton
 from typing import Any, Final
@@ -11,9 +12,12 @@ from keepalived_py.addresses import Address, Family
 from keepalived_py.config.lvs import (
     AddressEntry,
     AddressList,
+    AddressTarget,
     Forwarding,
     ForwardingMethod,
     FwmarkEntry,
+    FwmarkTarget,
+    GroupTarget,
     LocalAddressEntry,
     LocalAddressGroup,
     Protocol,
@@ -35,6 +39,7 @@ from keepalived_py.parser.kinds import (
     InterfaceName,
     IpAddress,
     Word,
+    Words,
     digits,
     parse_address,
     parse_integer,
@@ -44,12 +49,15 @@ from keepalived_py.parser.kinds import (
 )
 from keepalived_py.parser.ranges import parse_range, write_range
 from keepalived_py.parser.reading import Reading, UnusableError, did_you_mean
-from keepalived_py.parser.schema import Block, Draft, Effect, Keyword, Refused, Repeat
+from keepalived_py.parser.schema import Block, Draft, Effect, Keyword, Refused, Repeat, show_nothing
 from keepalived_py.parser.scripts import Command
 from keepalived_py.units import Seconds
 
 IPVS_PERSISTENCE: Final = Seconds(360)
 """Seconds of persistence where the file asks for it without a number."""
+
+_MATCH: Final = "virtual_server match"
+"""What a service of that form needs, and does not get."""
 
 _FLAG, _BOOL = Flag(), Boolean()
 _MAX_WEIGHT: Final = 0x7FFFFFFF
@@ -89,7 +97,9 @@ class _AddressPort:
         return parse_address(strip_range(word)), port
 
     def write(self, value: Any) -> str | None:
-        """Return address and port of whatever has them."""
+        """Return address and port of whatever has them; None leaves the keyword out."""
+        if value is None:
+            return None
         return f"{value.address} {value.port}" if value.port else str(value.address)
 
 
@@ -118,10 +128,10 @@ class _ServiceHeader:
     def write(self, value: Any) -> str | None:
         """Return the header of a virtual server."""
         target = value.target
-        if hasattr(target, "mark"):
+        if isinstance(target, FwmarkTarget):
             return f"fwmark {target.mark}"
-        if hasattr(target, "name"):
-            return f"group {quoted(target.name)}"
+        if isinstance(target, GroupTarget):
+            return f"{'match' if _MATCH in value.needs else 'group'} {quoted(target.name)}"
         return _AddressPort().write(target)
 
 
@@ -173,8 +183,10 @@ class _Method:
             raise Refused(codes.BAD_VALUE, "a gre tunnel has no remote checksum")
         return Forwarding(method, kind, port, checksum)
 
-    def write(self, value: Forwarding) -> str | None:
-        """Return method and tunnel."""
+    def write(self, value: Forwarding | None) -> str | None:
+        """Return method and tunnel; None leaves the keyword out."""
+        if value is None:
+            return None
         parts = [_METHOD_NAMES[value.method]]
         if value.tunnel is not TunnelType.IPIP:
             parts += ["type", next(name for name, kind in _TUNNELS.items() if kind is value.tunnel)]
@@ -187,7 +199,9 @@ class _Method:
 
 def _set_method(draft: Draft, keyword: Keyword, value: Forwarding | str, reading: Reading) -> None:
     if isinstance(value, str):
-        _need(draft, f"{keyword.name} {value}", reading)
+        service = draft if draft.block.name == "virtual_server" else draft.parent
+        assert service is not None
+        _need(service, f"{keyword.name} {value}", reading)
         return
     draft.set("forwarding", value, reading.line)
 
@@ -198,10 +212,17 @@ def _need(draft: Draft, what: str, reading: Reading) -> None:
     reading.complain(codes.DIALECT_NEED, f"{what} is not offered: the service is not programmed", 0)
 
 
-def _dialect_need(draft: Draft, keyword: Keyword, value: Any, reading: Reading) -> None:
-    service = draft if draft.block.name == "virtual_server" else draft.parent
-    assert service is not None
-    _need(service, keyword.name, reading)
+def _needed(word: str) -> Callable[[VirtualServer], list[str]]:
+    """Show a word of a dialect as often as the service needs it; arguments that were not kept cannot be shown."""
+
+    def show(service: VirtualServer) -> list[str]:
+        return [need[len(word) + 1 :] for need in service.needs if need.partition(" ")[0] == word]
+
+    return show
+
+
+def _dialect_need(draft: Draft, keyword: Keyword, value: tuple[str, ...], reading: Reading) -> None:
+    _need(draft, " ".join((keyword.name, *map(quoted, value))), reading)
 
 
 def _dialect_no_effect(draft: Draft, keyword: Keyword, value: Any, reading: Reading) -> None:
@@ -242,7 +263,9 @@ def _set_flag(draft: Draft, keyword: Keyword, value: ServiceFlags, reading: Read
 
 
 def _flag(name: str, flag: ServiceFlags, doc: str, since: str, scheduler: str = "") -> Keyword:
-    return Keyword(name, _SchedulerFlag(flag, scheduler), doc, "flags", apply=_set_flag, since=since)
+    """Declare a flag; those of one scheduler are shown by the general words for the same bits."""
+    show = show_nothing if scheduler else None
+    return Keyword(name, _SchedulerFlag(flag, scheduler), doc, "flags", apply=_set_flag, since=since, show=show)
 
 
 _FLAGS: Final = (
@@ -316,6 +339,13 @@ def _mask_length(word: str, reading: Reading) -> int | None:
     return None
 
 
+def _show_family(service: VirtualServer) -> list[str]:
+    """Write the family where nothing else tells it: an IPv4 group may hold both."""
+    target, six = service.target, service.family is Family.INET6
+    told = isinstance(target, AddressTarget) or (isinstance(target, GroupTarget) and not six)
+    return [] if told else ["inet6" if six else "inet"]
+
+
 def _ip_family(draft: Draft, keyword: Keyword, value: Family, reading: Reading) -> None:
     if draft.values.get("family", value) is not value:
         reading.complain(codes.VS_FAMILY, "the family of the virtual server is known, and another one")
@@ -328,15 +358,15 @@ def _ip_family(draft: Draft, keyword: Keyword, value: Family, reading: Reading) 
 
 def _sorry(draft: Draft, keyword: Keyword, value: tuple[Address, int], reading: Reading) -> None:
     draft.set("sorry_server", value, reading.line)
-    draft.values["sorry.forwarding"] = draft.values.get("forwarding")
-    draft.values["sorry.inhibit"] = False
+    draft.values["sorry_server.forwarding"] = draft.values.get("forwarding")
+    draft.values["sorry_server.inhibit"] = False
 
 
 def _sorry_inhibit(draft: Draft, keyword: Keyword, value: bool, reading: Reading) -> None:
     if "sorry_server" not in draft.values:
         reading.complain(codes.SORRY_ORDER, "sorry_server_inhibit without a sorry_server before it; ignored", 0)
         return
-    draft.set("sorry.inhibit", True, reading.line)
+    draft.set("sorry_server.inhibit", True, reading.line)
 
 
 def _sorry_method(draft: Draft, keyword: Keyword, value: Forwarding | str, reading: Reading) -> None:
@@ -345,7 +375,7 @@ def _sorry_method(draft: Draft, keyword: Keyword, value: Forwarding | str, readi
     elif isinstance(value, str):
         _need(draft, f"{keyword.name} {value}", reading)
     else:
-        draft.set("sorry.forwarding", value, reading.line)
+        draft.set("sorry_server.forwarding", value, reading.line)
 
 
 # Groups ------------------------------------------------------------------------------------------------------------------------
@@ -487,7 +517,7 @@ GROUP_BLOCKS: Final = (
         line_syntax="ADDR[-N|-ADDR|/LEN] [PORT] | fwmark INT [inet|inet6]",
         write_lines=_write_group,
         model=VirtualServerGroup,
-        into="groups",
+        into="lvs.groups",
         since="v1.0.3",
     ),
     Block(
@@ -499,7 +529,7 @@ GROUP_BLOCKS: Final = (
         line_syntax="ADDR[-N|-ADDR] [IFNAME] | track_instance NAME",
         write_lines=_write_local_group,
         model=LocalAddressGroup,
-        into="local_groups",
+        into="lvs.local_address_groups",
         since="alibaba",
     ),
     Block(
@@ -511,7 +541,7 @@ GROUP_BLOCKS: Final = (
         line_syntax="ADDR[-N|-ADDR|/LEN] | ipset:NAME",
         write_lines=_write_list,
         model=AddressList,
-        into="deny_groups",
+        into="lvs.deny_address_groups",
         since="dpvs",
     ),
     Block(
@@ -523,7 +553,7 @@ GROUP_BLOCKS: Final = (
         line_syntax="ADDR[-N|-ADDR|/LEN] | ipset:NAME",
         write_lines=_write_list,
         model=AddressList,
-        into="allow_groups",
+        into="lvs.allow_address_groups",
         since="dpvs",
     ),
 )
@@ -611,8 +641,8 @@ def _open_virtual_server(draft: Draft, reading: Reading) -> object:
     if kind == "address":
         draft.values["family"] = draft.header[1].family
     elif kind == "match":
-        draft.add("needs", "virtual_server match", reading.line)
-        reading.complain(codes.DIALECT_NEED, "virtual_server match is not offered: the service is not programmed")
+        draft.add("needs", _MATCH, reading.line)
+        reading.complain(codes.DIALECT_NEED, f"{_MATCH} is not offered: the service is not programmed")
     return None
 
 
@@ -632,6 +662,35 @@ class _EstTimeout:
     def write(self, value: int) -> str | None:
         """Return the digits."""
         return str(value) if value else None
+
+
+_UNSUPPORTED: Final = {
+    "quic": "QUIC-aware UDP.",
+    "proxy_protocol": "PROXY header.",
+    "hash_target": "What conhash hashes.",
+    "src-range": "Traffic that a match service takes, by source.",
+    "dst-range": "Traffic that a match service takes, by destination.",
+    "iif": "Traffic that a match service takes, by the interface it comes from.",
+    "oif": "Traffic that a match service takes, by the interface it leaves through.",
+}
+_WITHOUT_EFFECT: Final = {
+    "expire_quiescent_conn": "Drop connections of removed servers.",
+    "bps": "Bandwidth limit.",
+    "limit_proportion": "Share of that limit.",
+}
+
+
+def _unsupported(name: str, doc: str) -> Keyword:
+    return Keyword(
+        name,
+        Words(least=0),
+        doc,
+        apply=_dialect_need,
+        show=_needed(name),
+        since="dpvs",
+        effect=Effect.UNSUPPORTED,
+        why="needs a kernel that is not this one's",
+    )
 
 
 _DIALECT: Final = (
@@ -660,38 +719,19 @@ _DIALECT: Final = (
         effect=Effect.ACCEPTED,
         why="ip_vs has no such setting",
     ),
-    Keyword("quic", _FLAG, "QUIC-aware UDP.", apply=_dialect_need, since="dpvs", effect=Effect.UNSUPPORTED, why="no such kernel"),
-    Keyword(
-        "proxy_protocol",
-        Word(),
-        "PROXY header.",
-        apply=_dialect_need,
-        since="dpvs",
-        effect=Effect.UNSUPPORTED,
-        why="no such kernel",
-    ),
-    Keyword(
-        "hash_target",
-        Word(),
-        "What conhash hashes.",
-        apply=_dialect_need,
-        since="dpvs",
-        effect=Effect.UNSUPPORTED,
-        why="no such kernel",
-    ),
-    Keyword(
-        "expire_quiescent_conn",
-        _FLAG,
-        "Drop connections of removed servers.",
-        apply=_dialect_no_effect,
-        since="dpvs",
-        effect=Effect.ACCEPTED,
-    ),
-    Keyword("bps", Word(), "Bandwidth limit.", apply=_dialect_no_effect, since="dpvs", effect=Effect.ACCEPTED),
-    Keyword("limit_proportion", Word(), "Share of that limit.", apply=_dialect_no_effect, since="dpvs", effect=Effect.ACCEPTED),
+    *(_unsupported(name, doc) for name, doc in _UNSUPPORTED.items()),
     *(
-        Keyword(name, Word(), "Traffic that a match service takes.", apply=_dialect_need, since="dpvs", effect=Effect.UNSUPPORTED)
-        for name in ("src-range", "dst-range", "iif", "oif")
+        Keyword(
+            name,
+            Words(least=0),
+            doc,
+            apply=_dialect_no_effect,
+            show=show_nothing,
+            since="dpvs",
+            effect=Effect.ACCEPTED,
+            why="no such knob in ip_vs",
+        )
+        for name, doc in _WITHOUT_EFFECT.items()
     ),
 )
 
@@ -723,6 +763,18 @@ def _scheduler(draft: Draft, keyword: Keyword, value: str, reading: Reading) -> 
     draft.set("lb_algo", value, reading.line)
 
 
+def _show_scheduler(service: VirtualServer) -> list[str]:
+    return [service.lb_algo, *_needed("lb_algo")(service)]
+
+
+def _show_method(service: VirtualServer) -> list[str]:
+    return [_Method().write(service.forwarding) or "", *_needed("lb_kind")(service)]
+
+
+def _show_protocol(service: VirtualServer) -> list[str]:
+    return [] if isinstance(service.target, FwmarkTarget) else [service.target.protocol.name]
+
+
 _PROTOCOLS: Final = {protocol.name: protocol for protocol in (Protocol.TCP, Protocol.UDP, Protocol.SCTP)}
 
 VIRTUAL_SERVER: Final = Block(
@@ -737,14 +789,32 @@ VIRTUAL_SERVER: Final = Block(
             "Family of a fwmark.",
             "family",
             apply=_ip_family,
+            show=_show_family,
             since="v1.2.20",
         ),
-        Keyword("lb_algo", _Scheduler(), "Scheduler.", apply=_scheduler, since="v1.0.3"),
+        Keyword("lb_algo", _Scheduler(), "Scheduler.", apply=_scheduler, since="v1.0.3", show=_show_scheduler),
         Keyword("lvs_sched", _Scheduler(), "The same.", "lb_algo", apply=_scheduler, alias_of="lb_algo", since="v1.1.5"),
         *_FLAGS,
-        Keyword("lb_kind", _Method(), "How packets reach real servers.", "forwarding", apply=_set_method, since="v1.0.3"),
-        Keyword("lvs_method", _Method(), "The same.", "forwarding", apply=_set_method, alias_of="lb_kind", since="v1.1.5"),
-        Keyword("protocol", Choice(_PROTOCOLS, fold=True), "Transport protocol.", since="v1.0.3"),
+        Keyword(
+            "lb_kind",
+            _Method(),
+            "How packets reach real servers.",
+            "forwarding",
+            apply=_set_method,
+            since="v1.0.3",
+            show=_show_method,
+        ),
+        Keyword(
+            "lvs_method",
+            _Method(),
+            "The same.",
+            "forwarding",
+            apply=_set_method,
+            alias_of="lb_kind",
+            since="v1.1.5",
+            show=_needed("lvs_method"),
+        ),
+        Keyword("protocol", Choice(_PROTOCOLS, fold=True), "Transport protocol.", since="v1.0.3", show=_show_protocol),
         Keyword("persistence_engine", Word("NAME", limit=15), "Persistence engine (sip).", since="v1.2.20"),
         Keyword(
             "persistence_timeout", Integer(1, MAX_IPVS_TIMEOUT, bare=IPVS_PERSISTENCE, lenient=False), "Seconds.", since="v1.0.3"
@@ -772,17 +842,22 @@ VIRTUAL_SERVER: Final = Block(
             "sorry_server_inhibit",
             _FLAG,
             "Keep it in the table with weight 0.",
-            "sorry.inhibit",
+            "sorry_server.inhibit",
             apply=_sorry_inhibit,
             since="v1.2.13",
         ),
         Keyword(
-            "sorry_server_lvs_method", _Method(), "How packets reach it.", "sorry.forwarding", apply=_sorry_method, since="v1.3.6"
+            "sorry_server_lvs_method",
+            _Method(),
+            "How packets reach it.",
+            "sorry_server.forwarding",
+            apply=_sorry_method,
+            since="v1.3.6",
         ),
         *_DIALECT,
     ),
     blocks=(REAL_SERVER, LOCAL_ADDRESS),
     model=VirtualServer,
-    into="virtual_servers",
+    into="lvs.virtual_servers",
     since="v1.0.3",
 )
