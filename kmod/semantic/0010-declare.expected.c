@@ -1,0 +1,5 @@
+#include <linux/skbuff.h>
+#include <net/ip_vs.h>
+#include "ip_vs_fnat.h"
+
+int unrelated(void);

@@ -1,0 +1,23 @@
+static int
+ip_vs_add_service(struct netns_ipvs *ipvs, struct ip_vs_service **svc_p)
+{
+	struct ip_vs_service *svc;
+
+	if (old_spelling)
+		svc = kzalloc(sizeof(struct ip_vs_service), GFP_KERNEL);
+	else
+		svc = kzalloc_obj(struct ip_vs_service);
+	*svc_p = svc;
+	return 0;
+}
+
+static void ip_vs_service_free(struct ip_vs_service *svc)
+{
+	free_percpu(svc->counters);
+	kfree(svc);
+}
+
+static void elsewhere(struct ip_vs_dest *svc)
+{
+	kfree(svc);
+}

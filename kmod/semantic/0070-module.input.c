@@ -1,0 +1,19 @@
+static int __init ip_vs_init(void)
+{
+	int ret;
+
+	ret = ip_vs_conn_init();
+	if (ret < 0)
+		return ret;
+	ret = ip_vs_register_nl_ioctl();
+	if (ret < 0)
+		ip_vs_conn_cleanup();
+	return ret;
+}
+
+static void __exit ip_vs_cleanup(void)
+{
+	ip_vs_unregister_nl_ioctl();
+	others();
+	ip_vs_conn_cleanup();
+}

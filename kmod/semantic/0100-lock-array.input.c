@@ -1,0 +1,4 @@
+#define CT_LOCKARRAY_BITS  5
+#define CT_LOCKARRAY_SIZE  (1 << CT_LOCKARRAY_BITS)
+
+int locks[CT_LOCKARRAY_SIZE];
