@@ -4,8 +4,13 @@ from typing import Final
 
 from keepalived_py.config.model import SslContext
 from keepalived_py.parser import codes
+from keepalived_py.parser.keywords.bfd_instances import BFD_INSTANCE
 from keepalived_py.parser.keywords.global_defs import GLOBAL_DEFS
 from keepalived_py.parser.keywords.servers import GROUP_BLOCKS, VIRTUAL_SERVER
+from keepalived_py.parser.keywords.static_entries import STATIC_BLOCKS
+from keepalived_py.parser.keywords.sync_groups import SYNC_GROUP, TRACK_GROUP
+from keepalived_py.parser.keywords.tracking_blocks import TRACKING_BLOCKS
+from keepalived_py.parser.keywords.vrrp_instances import VRRP_INSTANCE
 from keepalived_py.parser.kinds import Flag, Integer, Word
 from keepalived_py.parser.reading import Reading
 from keepalived_py.parser.schema import Block, Draft, Keyword, Repeat
@@ -47,16 +52,39 @@ ROOT: Final = Block(
     "The configuration.",
     keywords=(
         Keyword("linkbeat_use_polling", Flag(), "Poll the link state of all interfaces.", since="v1.1.18"),
-        Keyword("net_namespace", Word("NAME"), "Network namespace to run in.", repeat=Repeat.DUPLICATE, since="v1.2.24"),
+        Keyword(
+            "net_namespace",
+            Word("NAME"),
+            "Network namespace to run in.",
+            repeat=Repeat.DUPLICATE,
+            missing=codes.WORD_MISSING,
+            since="v1.2.24",
+        ),
         Keyword(
             "net_namespace_ipvs", Word("NAME", optional=True), "Network namespace of IPVS.", repeat=Repeat.DUPLICATE, since="v2.1.0"
         ),
         Keyword("namespace_with_ipsets", Flag(), "Accepted; ipsets are not used.", since="v1.3.0"),
         Keyword("use_pid_dir", Flag(), "Put pid files into a folder of their own.", since="v1.2.24"),
         Keyword(
-            "instance", Word("NAME"), "Name of this instance, in pid files and log lines.", repeat=Repeat.DUPLICATE, since="v1.2.24"
+            "instance",
+            Word("NAME"),
+            "Name of this instance, in pid files and log lines.",
+            repeat=Repeat.DUPLICATE,
+            missing=codes.WORD_MISSING,
+            since="v1.2.24",
         ),
         Keyword("child_wait_time", Integer(), "Seconds that stopping children get.", since="v2.0.0"),
     ),
-    blocks=(GLOBAL_DEFS, SSL, *GROUP_BLOCKS, VIRTUAL_SERVER),
+    blocks=(
+        GLOBAL_DEFS,
+        SSL,
+        *TRACKING_BLOCKS,
+        BFD_INSTANCE,
+        TRACK_GROUP,
+        *STATIC_BLOCKS,
+        SYNC_GROUP,
+        VRRP_INSTANCE,
+        *GROUP_BLOCKS,
+        VIRTUAL_SERVER,
+    ),
 )
