@@ -86,8 +86,10 @@ def config_id(arguments: Arguments) -> str:
 def config_test(arguments: Arguments) -> int:
     """Test the configuration; diagnostics go to standard error, or to the end of a file."""
     form = arguments.last("diagnostics", "text")
-    if form not in ("text", "json"):
-        raise UsageError(f"--diagnostics takes text or json, not {form}")
+    dump = (arguments.last("dump-conf") or "text") if arguments.has("dump-conf") else None
+    for option, chosen in (("diagnostics", form), ("dump-conf", dump)):
+        if chosen not in ("text", "json", None):
+            raise UsageError(f"--{option} takes text or json, not {chosen}")
     gc.disable()  # nothing here lives past the end of the test
     from keepalived_py.parser.diagnostics import as_json
     from keepalived_py.parser.load import load
@@ -98,6 +100,10 @@ def config_test(arguments: Arguments) -> int:
         text = as_json(loaded.diagnostics, loaded.status) + "\n"
     else:
         text = "".join(diagnostic.render() + "\n" for diagnostic in loaded.diagnostics)
+    if dump is not None and loaded.config is not None:
+        from keepalived_py.parser.dump import to_json, to_text
+
+        _emit((to_json if dump == "json" else to_text)(loaded.config), sys.stdout)
     return _write(text, arguments.last("config-test") or "") or int(loaded.status)
 
 

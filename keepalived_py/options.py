@@ -15,12 +15,17 @@ class UsageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option.  `argument`: name of the argument, in brackets when it may be left out, empty for none."""
+    """One option.
+
+    `argument`: name of the argument, in brackets when it may be left out, empty for none.  `long_only`: only the long form takes
+    it, because the short one has none in keepalived and may stand before other letters.
+    """
 
     long: str
     short: str = ""
     argument: str = ""
     doc: str = ""
+    long_only: bool = False
 
     @property
     def optional(self) -> bool:
@@ -46,7 +51,9 @@ OPTIONS: Final = (
     Option("dont-release-ipvs", "I", "", "Leave the IPVS table at stop."),
     Option("dont-respawn", "R", "", "End when a child dies."),
     Option("dont-fork", "n", "", "Stay in the foreground."),
-    Option("dump-conf", "d", "", "Log the effective configuration at start."),
+    Option(
+        "dump-conf", "d", "[FORMAT]", "Log the effective configuration at start; with -t print it, as text or json.", long_only=True
+    ),
     Option("pid", "p", "FILE", "Pid file of the parent."),
     Option("vrrp_pid", "r", "FILE", "Pid file of the VRRP process."),
     Option("checkers_pid", "c", "FILE", "Pid file of the checker process."),
@@ -139,7 +146,7 @@ def _cluster(word: str, waiting: Iterator[str]) -> Iterator[tuple[Option, str]]:
         option = _SHORT.get(letter)
         if option is None:
             raise UsageError(f"invalid option -- '{letter}'")
-        if not option.argument:
+        if not option.argument or option.long_only:
             yield option, ""
             continue
         rest = word[position + 1 :]

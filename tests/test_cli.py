@@ -7,7 +7,7 @@ import pytest
 
 from keepalived_py.cli import main
 
-GOOD = "virtual_server 203.0.113.10 80 {\n  real_server 192.0.2.1 80 {\n  }\n}\n"
+GOOD = "virtual_server 203.0.113.10 80 {\n  real_server 192.0.2.1 80 {\n  }\n  protocol TCP\n  lb_algo rr\n  lb_kind NAT\n}\n"
 
 
 def conf(folder: Path, text: str) -> str:
@@ -57,6 +57,19 @@ def test_diagnostics_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[
     told = json.loads(capsys.readouterr().err)
     assert status == told["status"] != 0
     assert (told["diagnostics"][0]["file"], told["diagnostics"][0]["line"]) == (path, 1)
+
+
+def test_what_is_in_force_can_be_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = conf(tmp_path, GOOD)
+    assert main(["-dt", "-f", path]) == 0
+    shown = capsys.readouterr().out
+    assert "virtual_server 203.0.113.10 80 {" in shown and "real_server 192.0.2.1 80 {" in shown
+    (tmp_path / "again.conf").write_text(shown)
+    assert main(["-t", "-d", "-f", str(tmp_path / "again.conf")]) == 0
+    assert capsys.readouterr().out == shown
+    assert main(["-t", "--dump-conf=json", "-f", path]) == 0
+    assert json.loads(capsys.readouterr().out)["lvs"]["services"]
+    assert main(["-t", "--dump-conf=yaml", "-f", path]) == 1
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

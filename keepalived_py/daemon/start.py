@@ -20,10 +20,11 @@ from keepalived_py.daemon.table_keeper import SinkOpener
 from keepalived_py.errors import KernelError
 from keepalived_py.ipvs.client import RECEIVE_BUFFER, Sink, Trace, open_client
 from keepalived_py.parser.diagnostics import ExitStatus
+from keepalived_py.parser.dump import to_text
 from keepalived_py.parser.load import Loaded
 from keepalived_py.system import process
 from keepalived_py.system.files import make_folder, remove_empty, running_pid
-from keepalived_py.system.log import ERROR, PARENT_IDENT, Log
+from keepalived_py.system.log import ERROR, INFO, PARENT_IDENT, Log
 from keepalived_py.system.modules import load_ip_vs
 from keepalived_py.system.namespaces import enter_network, path_of
 
@@ -101,7 +102,7 @@ def _be_daemon(settings: Settings, config: Config, files: RunFiles, log: Log, op
     if config.globals.process_name:
         process.set_name(config.globals.process_name)
     if settings.dump:
-        log.warning("--dump-conf: this version has no dump of the configuration")
+        log.write_lines(INFO, to_text(config))
     if files.folder is not None:
         try:
             make_folder(files.folder)
