@@ -68,7 +68,7 @@ def test_what_is_in_force_can_be_seen(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["-t", "-d", "-f", str(tmp_path / "again.conf")]) == 0
     assert capsys.readouterr().out == shown
     assert main(["-t", "--dump-conf=json", "-f", path]) == 0
-    assert json.loads(capsys.readouterr().out)["lvs"]["services"]
+    assert json.loads(capsys.readouterr().out)["lvs"]["virtual_servers"]
     assert main(["-t", "--dump-conf=yaml", "-f", path]) == 1
 
 
