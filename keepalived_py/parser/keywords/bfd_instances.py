@@ -45,7 +45,6 @@ class _Milliseconds:
         return f"{whole}.{part:03d}".rstrip("0") if part else str(whole)
 
 
-@dataclass(frozen=True, slots=True)
 class _Neighbor:
     """A numeric address; what follows ``-`` or ``/`` is passed over.  A bad one drops the session."""
 
@@ -61,14 +60,13 @@ class _Neighbor:
         return None if value is None else str(value)
 
 
-@dataclass(frozen=True, slots=True)
 class _NeighborOrNothing(_Neighbor):
     """The neighbour's address, None for one that cannot be read."""
 
     def read(self, words: list[str], reading: Reading) -> Address | None:  # type: ignore[override]
         """Return the address; report a bad one and return None."""
         try:
-            return super(_NeighborOrNothing, self).read(words, reading)
+            return super().read(words, reading)
         except Refused as refusal:
             reading.complain(codes.BFD_NEIGHBOR, f"{refusal.text}; the session is dropped")
             return None

@@ -80,7 +80,6 @@ def set_weight(draft: Draft, keyword: Keyword, value: tuple[int | None, bool], r
 # Scripts --------------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class _ScriptCommand(Command):
     """A command; without any the block says at its end that it has none."""
 
@@ -89,7 +88,7 @@ class _ScriptCommand(Command):
         if len(words) < 2:
             return None
         try:
-            return super(_ScriptCommand, self).read(words, reading)
+            return super().read(words, reading)
         except Refused as refusal:
             if refusal.code is codes.SCRIPT_UNPARSED:
                 return None
@@ -106,14 +105,13 @@ def _script_user(draft: Draft, keyword: Keyword, value: Any, reading: Reading) -
     draft.set("user", value, reading.line)
 
 
-@dataclass(frozen=True, slots=True)
 class _ScriptUser(UserKind):
     """An account; one that does not exist makes the script be dropped."""
 
     def read(self, words: list[str], reading: Reading) -> Any:
         """Return the account, or None after reporting that it does not exist."""
         try:
-            return super(_ScriptUser, self).read(words, reading)
+            return super().read(words, reading)
         except Refused as refusal:
             reading.complain(codes.TRACK_SCRIPT_USER, f"{refusal.text}; the script is dropped")
             return None
@@ -171,7 +169,6 @@ VRRP_SCRIPT: Final = Block(
 # Processes ------------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class _Process:
     """``NAME [PARAMETER...]``."""
 
@@ -288,7 +285,6 @@ def _file_weight(draft: Draft, keyword: Keyword, value: tuple[int | None, bool],
         set_weight(draft, keyword, value, reading)
 
 
-@dataclass(frozen=True, slots=True)
 class _Init:
     """``[INT] [overwrite]`` in any order."""
 

@@ -1,7 +1,6 @@
 """``authentication`` and ``auth_hmac`` of a VRRP instance."""
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from keepalived_py.config.vrrp import AntiReplay, Authentication, AuthType, HmacAuthentication, HmacKey, HmacMode
@@ -20,7 +19,6 @@ _MAX_KEY_FILE: Final = 4 + 2 * _KEY_HIGH + 7
 """Bytes of a key file: ``hex:``, the digits, and an end of line."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Password:
     """One word of at most eight bytes; a longer one is cut and reported."""
 
@@ -38,7 +36,6 @@ class _Password:
         return quoted(value.decode("utf-8", "surrogateescape")) if value else None
 
 
-@dataclass(frozen=True, slots=True)
 class _Key:
     """``ID hex:DIGITS``, ``ID file:PATH`` or ``ID TEXT``."""
 

@@ -3,7 +3,6 @@
 What a word means by itself is here; what needs the whole instance, other instances or `global_defs` is in `parser.build_vrrp`.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from keepalived_py.addresses import Address, Family
@@ -36,7 +35,6 @@ _DELAY: Final = Integer(0, 4294)
 # Names ----------------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class OneName:
     """Exactly one word; any other number of them skips the block."""
 
@@ -125,7 +123,6 @@ def _before_range(word: str) -> str:
     return word.partition("-")[0].partition("/")[0]
 
 
-@dataclass(frozen=True, slots=True)
 class _AdvertAddress:
     """A numeric address; what follows ``-`` or ``/`` is passed over."""
 
@@ -161,7 +158,6 @@ def _multicast(draft: Draft, keyword: Keyword, value: Address, reading: Reading)
     draft.set("multicast_group", value, reading.line)
 
 
-@dataclass(frozen=True, slots=True)
 class _OldChecksum:
     """``[never]``; bare: always."""
 
@@ -188,13 +184,6 @@ def _old_checksum(draft: Draft, keyword: Keyword, value: ChecksumCompat | None, 
         draft.set("unicast_checksum", value, reading.line)
 
 
-@dataclass(frozen=True, slots=True)
-class _NativeIpv6(Flag):
-    """A word that makes the instance one of IPv6."""
-
-    value: Any = Family.INET6
-
-
 def _native_ipv6(draft: Draft, keyword: Keyword, value: Family, reading: Reading) -> None:
     if not settle_family(draft, Family.INET6):
         raise Refused(codes.INSTANCE_FAMILY, "native_ipv6 does not fit the IPv4 addresses before it; it is ignored", 0)
@@ -211,7 +200,6 @@ def _version(draft: Draft, keyword: Keyword, value: int, reading: Reading) -> No
 # State and timers -----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class _State:
     """``MASTER`` or ``BACKUP``; any other word is reported and means BACKUP."""
 
@@ -237,32 +225,29 @@ def _state(draft: Draft, keyword: Keyword, value: tuple[InitialState, bool], rea
     draft.set("state", state, reading.line)
 
 
-@dataclass(frozen=True, slots=True)
 class _PreemptDelay(Span):
     """Seconds; a value that cannot be used resets the delay."""
 
     def read(self, words: list[str], reading: Reading) -> Any:
         """Return microseconds, 0 for what is refused, which is reported."""
         try:
-            return super(_PreemptDelay, self).read(words, reading)
+            return super().read(words, reading)
         except Refused as refusal:
             reading.refused(refusal)
             return 0
 
 
-@dataclass(frozen=True, slots=True)
 class _Repeats(Integer):
     """A count of which 0 makes no sense and becomes 1."""
 
     def read(self, words: list[str], reading: Reading) -> int:
         """Return the count."""
-        number = super(_Repeats, self).read(words, reading)
+        number = super().read(words, reading)
         if not number:
             reading.complain(codes.CLAMPED, f"{words[0]} 0 makes no sense; 1 is used")
         return number or 1
 
 
-@dataclass(frozen=True, slots=True)
 class _GarpExtra:
     """``[all] SECS`` in any order."""
 
@@ -289,7 +274,6 @@ def _garp_extra(draft: Draft, keyword: Keyword, value: tuple[int, bool], reading
         draft.set("garp.extra_if_all", True, reading.line)
 
 
-@dataclass(frozen=True, slots=True)
 class _BufferSize(Integer):
     """One number of bytes and nothing else."""
 
@@ -297,16 +281,15 @@ class _BufferSize(Integer):
         """Return the size."""
         if len(words) != 2:
             raise Refused(codes.BAD_VALUE, f"{words[0]} takes one number; the line is ignored", 0)
-        return super(_BufferSize, self).read(words, reading)
+        return super().read(words, reading)
 
 
-@dataclass(frozen=True, slots=True)
 class _AnyTruth(Boolean):
     """A truth value of which every good one sets the flag, as keepalived does."""
 
     def read(self, words: list[str], reading: Reading) -> bool:
         """Return True, with a note where the word said otherwise."""
-        value = super(_AnyTruth, self).read(words, reading)
+        value = super().read(words, reading)
         if not value:
             reading.complain(codes.TRUTH_IGNORED, f"{words[0]} {words[1]} sets the flag all the same, as it does in keepalived")
         return True
@@ -327,7 +310,6 @@ def _sync_interface(draft: Draft, keyword: Keyword, value: str, reading: Reading
 # Notification ---------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class _Deleted(Command):
     """``[CMD [USER [GROUP]]]``."""
 
@@ -336,7 +318,7 @@ class _Deleted(Command):
         if len(words) < 2:
             return DeletedNotice()
         try:
-            return DeletedNotice(super(_Deleted, self).read(words, reading))
+            return DeletedNotice(super().read(words, reading))
         except Refused as refusal:
             reading.refused(refusal)
             return DeletedNotice()
@@ -345,7 +327,7 @@ class _Deleted(Command):
         """Return the command, if there is one."""
         if value is None:
             return None
-        return super(_Deleted, self).write(value.script) or ""
+        return super().write(value.script) or ""
 
 
 def notify_keyword(name: str, field: str, doc: str, since: str) -> Keyword:
@@ -492,7 +474,7 @@ _ADVERT_KEYWORDS: Final = (
     Keyword("virtual_router_id", Integer(1, 255, lenient=False), "Number of the virtual router.", since="v1.0.3"),
     Keyword("version", Integer(2, 3), "VRRP version; IPv6 is version 3.", apply=_version, since="v1.2.17"),
     Keyword(
-        "native_ipv6", _NativeIpv6(), "An IPv6 instance.", "family", apply=_native_ipv6, show=_show_native, since="v1.2.1"
+        "native_ipv6", Flag(Family.INET6), "An IPv6 instance.", "family", apply=_native_ipv6, show=_show_native, since="v1.2.1"
     ),
     Keyword("state", _State(), "State to start in; from the priority.", "state", apply=_state, since="v1.0.3"),
     Keyword(

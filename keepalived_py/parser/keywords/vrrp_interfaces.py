@@ -1,7 +1,6 @@
 """Words of ``vrrp_instance`` about interfaces: ``interface``, ``vrf``, ``use_vmac``, ``use_ipvlan``."""
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from keepalived_py.addresses import Address, Family
@@ -19,11 +18,11 @@ _MACVLAN_PRIVATE: Final = 1
 _IPVLAN_L2: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Anything:
     """Words that the keyword's `apply` reads itself."""
 
-    syntax: str
+    def __init__(self, syntax: str) -> None:
+        self.syntax = syntax
 
     def read(self, words: list[str], reading: Reading) -> list[str]:
         """Return the words."""
@@ -170,7 +169,6 @@ def _named(draft: Draft, words: list[str], index: int, reading: Reading) -> str:
     return "" if "made" in draft.values and index >= len(words) else reading.argument(words, index)
 
 
-@dataclass(frozen=True, slots=True)
 class _VmacWords(Anything):
     """The words of ``use_vmac``."""
 
@@ -258,7 +256,6 @@ def _ipvlan_name(draft: Draft, word: str, index: int, ipvlan: dict[str, Any], re
     draft.values["made"] = ipvlan["name"] = word
 
 
-@dataclass(frozen=True, slots=True)
 class _IpvlanWords(Anything):
     """The words of ``use_ipvlan``."""
 
