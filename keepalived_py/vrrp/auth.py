@@ -50,12 +50,16 @@ def same(first: bytes, second: bytes) -> bool:
 
 @dataclass(slots=True)
 class AhCounter:
-    """The sequence number of the virtual router: counts what is sent, and must be exceeded by what is received.
+    """Sequence numbers of the virtual router.  `sequence`: the last one used by anybody; `received`: the last one used by others.
 
-    `cycled`: it has reached its end; nothing is reset until another router has been master, or none is left.
+    What is received must exceed what was received before.  keepalived also wants it to exceed what we sent, by which two masters
+    that count in step never hear each other.  What we send exceeds both, as its receivers want it.
+
+    `cycled`: the numbers have come to their end; nothing starts anew until another router has been master, or none is left.
     """
 
     sequence: int = 0
+    received: int = 0
     cycled: bool = False
 
     def advance(self) -> int:
@@ -68,10 +72,16 @@ class AhCounter:
 
     def accept(self, sequence: int) -> bool:
         """Whether a received sequence number is new; it is the one to exceed from then on."""
-        if sequence <= self.sequence:
+        if sequence <= self.received:
             return False
-        self.sequence = sequence
+        self.received = sequence
+        self.sequence = max(self.sequence, sequence)
         return True
+
+    def restart(self) -> None:
+        """Let the numbers start anew after they have come to their end: a new master may."""
+        if self.cycled:
+            self.sequence, self.received, self.cycled = 0, 0, False
 
 
 def ah_value(password: bytes, ip: bytes, rest: bytes, *, unicast: bool) -> bytes:

@@ -23,7 +23,7 @@ class CommandLine:
     """Options of keepalived(8) that change what the engine does.
 
     `log_detail`: ``-D`` was given.  `dont_release_vrrp`: ``-V``, addresses, routes and rules outlive the process.  `release_vips`:
-    ``-X``, an instance that leaves MASTER removes its addresses whether or not it believes to have added them.
+    ``-X``; an instance that leaves MASTER always removes its addresses here, whether or not it was given.
     """
 
     log_detail: bool = False

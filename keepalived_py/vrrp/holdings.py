@@ -48,27 +48,41 @@ class Holdings:
         """Add everything."""
         name, placed = config.name, placement.all
         if placed and blocks(config):
+            self._out.detail(f"({name}) setting firewall drop rule")
             self._out.add(BlockAddresses(name, placed))
         if placed:
+            self._say(name, "setting", placement)
             self._out.add(AddAddresses(name, placed))
         if config.routes:
+            self._out.detail(f"({name}) setting Virtual Routes")
             self._out.add(AddRoutes(name, config.routes))
         if config.rules:
+            self._out.detail(f"({name}) setting Virtual Rules")
             self._out.add(AddRules(name, config.rules))
         self.present = True
 
-    def take_down(self, config: VrrpInstance, placement: Placement, *, anyway: bool = False) -> None:
-        """Remove everything; `anyway`: addresses, too, that have not been put up."""
+    def take_down(self, config: VrrpInstance, placement: Placement) -> None:
+        """Remove everything."""
         name, placed = config.name, placement.all
         if config.rules:
+            self._out.detail(f"({name}) removing Virtual Rules")
             self._out.add(RemoveRules(name, config.rules))
         if config.routes:
+            self._out.detail(f"({name}) removing Virtual Routes")
             self._out.add(RemoveRoutes(name, config.routes))
-        if placed and (self.present or anyway):
+        if placed:
+            self._say(name, "removing", placement)
             self._out.add(RemoveAddresses(name, placed))
             if blocks(config):
+                self._out.detail(f"({name}) removing firewall drop rule")
                 self._out.add(UnblockAddresses(name, placed))
         self.present = False
+
+    def _say(self, name: str, what: str, placement: Placement) -> None:
+        if placement.addresses:
+            self._out.detail(f"({name}) {what} VIPs.")
+        if placement.excluded:
+            self._out.detail(f"({name}) {what} E-VIPs.")
 
     def remove_leftovers(self, config: VrrpInstance, placement: Placement) -> None:
         """Remove what an earlier run may have left behind."""

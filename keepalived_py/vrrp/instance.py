@@ -307,9 +307,7 @@ class Instance:
         action = "" if config.lower_prio_no_advert else ", forcing new election"
         whose = f"Received advert from {advert.source} with lower priority {advert.priority}, ours {self.effective}"
         self._out.log(f"({config.name}) {whose}{action}")
-        if advert.sequence:
-            self._out.log(f"({config.name}) IPSEC-AH : Syncing seq_num - Increment seq")
-            self.wire.exceed(advert.sequence)
+        self.wire.counter.cycled = False
         if not config.lower_prio_no_advert:
             self._send(self.effective, now)
             self._arm(self._own_interval, now)
@@ -369,7 +367,7 @@ class Instance:
     def _take_over(self, row: Row, now: Micro, causes: tuple[Cause, ...]) -> None:
         config = self.config
         self.wire.forgive()
-        self.wire.reset_cycle()
+        self.wire.counter.restart()
         if self.standing.lowered:
             self._restore_owner("since other address owner has disappeared")
         # Before anything else, so that the old master drops the addresses before we claim them.
@@ -396,6 +394,8 @@ class Instance:
         self._out.log(f"({self.config.name}) Entering {row.after.name} STATE")
         for _ in range(zeros):
             self._send(0, now)
+        if zeros:
+            self._out.detail(f"({self.config.name}) sent 0 priority")
         self._take_down()
         self._settle_as_backup()
         self._enter(row.after, now, causes)
@@ -451,8 +451,7 @@ class Instance:
 
     def _take_down(self) -> None:
         self._shared.announcer.left_master(self)
-        anyway = self._shared.command_line.release_vips
-        self._holdings.take_down(self.config, self.placement, anyway=anyway)
+        self._holdings.take_down(self.config, self.placement)
 
     def remove_leftovers(self) -> None:
         """Remove what an earlier run may have left behind."""

@@ -72,12 +72,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Advert:
-    """What an advert tells.  `sequence`: of its authentication header, 0 without one."""
+    """What an advert tells."""
 
     source: Address
     priority: int
     interval: Micro
-    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +158,7 @@ class Receiver:
 
     def _advert(self, frame: Frame) -> Advert:
         units = frame.seconds * MICRO_PER_SECOND if frame.version == VERSION_2 else frame.centiseconds * MICRO_PER_CENTI
-        sequence = int.from_bytes(frame.ah[8:12], "big")
-        return Advert(frame.source, frame.priority, Micro(units), sequence)
+        return Advert(frame.source, frame.priority, Micro(units))
 
     def _note(self, reason: Reason, words: Callable[[], str]) -> Note:
         """Put a complaint into words, unless that has been done."""
@@ -266,7 +264,7 @@ class Receiver:
         index, address = int.from_bytes(ah[4:8], "big"), int.from_bytes(frame.ip[12:16], "big")
         if index != address:
             return self._note(Reason.AH_INDEX, lambda: f"IPSEC-AH : invalid IPSEC SPI value. {address} and expect {index}")
-        sequence, local = int.from_bytes(ah[8:12], "big"), self._counter.sequence
+        sequence, local = int.from_bytes(ah[8:12], "big"), self._counter.received
         if not self._counter.accept(sequence):
             return self._note(
                 Reason.AH_SEQUENCE,

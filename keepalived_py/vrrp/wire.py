@@ -60,16 +60,6 @@ class Wire:
         """Return the packets of the next advert, with their destinations."""
         return self._sender.packets(Moment(priority, source, self._receiver.uses_old_checksum), wall)
 
-    def reset_cycle(self) -> None:
-        """Let sequence numbers start anew after they have come to their end: a new master may."""
-        if self.counter.cycled:
-            self.counter.cycled, self.counter.sequence = False, 0
-
-    def exceed(self, sequence: int) -> None:
-        """Go on from the sequence number of a router that must be outdone."""
-        self.counter.sequence = sequence + 1
-        self.counter.cycled = False
-
 
 def _trailer_for(config: VrrpInstance) -> HmacTrailer | None:
     if config.hmac is None:

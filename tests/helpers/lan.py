@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeVar
 
 from keepalived_py.addresses import Address, Family
 from keepalived_py.config.globals import GlobalDefs
@@ -45,6 +46,8 @@ from keepalived_py.vrrp.events import (
 from keepalived_py.vrrp.fsm import State
 from keepalived_py.vrrp.snapshot import InstanceState
 from tests.helpers.clock import LocalClock
+
+Kind = TypeVar("Kind", bound=Action)
 
 WALL = micro(1_800_000_000)
 
@@ -207,7 +210,10 @@ class Router:
     def ran(self) -> list[str]:
         return [" ".join((*action.script.argv, *action.extra_args)) for action in self.actions if isinstance(action, RunScript)]
 
-    def of(self, *kinds: type[Action]) -> list[Action]:
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        return [action for action in self.actions if isinstance(action, kind)]
+
+    def any_of(self, *kinds: type[Action]) -> list[Action]:
         return [action for action in self.actions if isinstance(action, kinds)]
 
     def adverts(self) -> list[tuple[float, int]]:

@@ -146,4 +146,28 @@ def test_sequence_numbers_stop_at_their_end() -> None:
     counter = AhCounter(LAST_SEQUENCE)
     found = [(counter.advance(), counter.cycled) for _ in range(2)]
     assert found == [(LAST_SEQUENCE + 1, False), (LAST_SEQUENCE + 1, True)]
-    assert not counter.accept(5)
+    assert counter.sequence == LAST_SEQUENCE + 1
+
+
+def test_masters_that_count_in_step_hear_each_other() -> None:
+    first, second = AhCounter(), AhCounter()
+    for _ in range(3):
+        sent = first.advance(), second.advance()
+        assert sent[0] == sent[1]
+    assert second.accept(sent[0]) and first.accept(sent[1])
+    assert first.advance() > sent[1]
+
+
+def test_what_was_received_must_be_exceeded_by_everybody() -> None:
+    counter = AhCounter()
+    assert counter.accept(10) and not counter.accept(10) and not counter.accept(9)
+    assert counter.advance() == 11 and counter.accept(11)
+
+
+def test_numbers_start_anew_only_after_their_end() -> None:
+    counter = AhCounter(LAST_SEQUENCE + 1, 9)
+    counter.restart()
+    assert counter.sequence == LAST_SEQUENCE + 1
+    counter.advance()
+    counter.restart()
+    assert (counter.sequence, counter.received) == (0, 0)
