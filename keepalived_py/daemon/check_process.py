@@ -13,27 +13,27 @@ import gc
 import random
 import resource
 import socket
-import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from keepalived_py.config.globals import GlobalDefs, LvsTimeouts
-from keepalived_py.config.model import Config, SslContext
+from keepalived_py.config.model import Config
 from keepalived_py.daemon.channel import Channel
 from keepalived_py.daemon.child import Lifeline, Role, run_child
 from keepalived_py.daemon.kernel_settings import KernelSettings
 from keepalived_py.daemon.messages import FoundTimeouts, Reload, Running
 from keepalived_py.daemon.record import ServiceRecord
 from keepalived_py.daemon.settings import RunFiles, Settings
+from keepalived_py.daemon.surroundings import Surroundings
 from keepalived_py.daemon.table_keeper import RETRY_AFTER, KernelWeights, SinkOpener, TableKeeper
 from keepalived_py.daemon.worker import Step, Worker
-from keepalived_py.errors import ConfigError
-from keepalived_py.healthcheck.dial import tls_context
+from keepalived_py.healthcheck.driver import ProbeDriver
 from keepalived_py.healthcheck.engine import CheckEngine
-from keepalived_py.healthcheck.events import Options, Reloaded, Started, Stopping
-from keepalived_py.healthcheck.io import CheckShell, ProbeDriver
+from keepalived_py.healthcheck.events import Batch, Options, Reloaded, Started, Stopping
+from keepalived_py.healthcheck.io import CheckShell
+from keepalived_py.healthcheck.tls import TlsContexts
 from keepalived_py.report.fifo import NotifyFifos
 from keepalived_py.report.mail import Mailer
 from keepalived_py.system.clock import now
@@ -117,21 +117,16 @@ class _CheckProcess:
         """Start the checks, and only then listen to the parent: a reload is a change of what has been started."""
         self._fifos.open((self._globals.notify_fifo, self._globals.lvs_notify_fifo))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        driver = ProbeDriver(limit=max(1, soft - _RESERVED_DESCRIPTORS), context=self._tls(self._born.config.ssl))
-        shell = CheckShell(self._engine, driver, self._worker.perform, now, loop)
+        self._driver = ProbeDriver(limit=max(1, soft - _RESERVED_DESCRIPTORS), context=TlsContexts(self._born.config.ssl))
+        shell = CheckShell(self._engine, self._driver, self._worker.perform, now, loop)
+        self._surroundings = Surroundings(shell.feed, self._log.warning)
         step = Step(self._keeper.begin, afterwards=self._say_running)
-        self._worker.collect(step, lambda: shell.feed(Started(self._lvs, weights, _options(self._globals))))
+        start = Batch((*self._surroundings.follow(self._lvs), Started(self._lvs, weights, _options(self._globals))))
+        self._worker.collect(step, lambda: shell.feed(start))
         gc.collect()
         gc.freeze()
         loop.add_reader(self._channel.fileno(), self._on_message, shell)
         return shell
-
-    def _tls(self, files: SslContext | None) -> ssl.SSLContext:
-        try:
-            return tls_context(files)
-        except ConfigError as error:
-            self._log.error(f"{error}; SSL_GET goes on without these files")
-            return tls_context(None)
 
     def _say_running(self) -> None:
         self._channel.send(Running(self._keeper.operations))
@@ -163,15 +158,17 @@ class _CheckProcess:
         self._mailer.configure(self._globals)
         changed = [server.target for server in message.lvs.changed]
         program = partial(self._keeper.reload, self._globals, self._lvs, changed)
-        options = _options(self._globals)
         step = Step(program, afterwards=self._say_running)
-        self._worker.collect(step, lambda: shell.feed(Reloaded(self._lvs, options)))
+        self._driver.renew_tls(message.ssl)
+        change = Batch((*self._surroundings.follow(self._lvs), Reloaded(self._lvs, _options(self._globals))))
+        self._worker.collect(step, lambda: shell.feed(change))
         self._fifos.open((self._globals.notify_fifo, self._globals.lvs_notify_fifo))
 
     async def _finish(self, shell: CheckShell, worker: "asyncio.Task[None]", retry: "asyncio.Task[None]") -> None:
         """End in order: nothing new is checked, what is waiting is carried out, the table is released."""
         asyncio.get_running_loop().remove_reader(self._channel.fileno())
         retry.cancel()
+        self._surroundings.close()
         release = self._born.settings.release_ipvs
         if release:
             shell.feed(Stopping())

@@ -72,18 +72,19 @@ def _make(options: TlsOptions, root: SslContext) -> ssl.SSLContext:
 
 
 def _load_authorities(context: ssl.SSLContext, options: TlsOptions, root: SslContext) -> None:
-    """Load whom to trust: the check's own file, else the root block's, else (to verify) the system's."""
+    """Load whom to trust, if anybody asks: the check's own file, else the root block's, else the system's."""
+    if not options.verify:
+        return
     authorities = options.ca or root.ca
     try:
         if authorities is not None:
             context.load_verify_locations(authorities)
-        elif options.verify:
+        else:
             context.load_default_certs()
     except (OSError, ValueError) as error:
         raise ConfigError(f"certificate authorities {authorities}: {error}") from None
-    if options.verify:
-        context.check_hostname = True
-        context.verify_mode = ssl.CERT_REQUIRED
+    context.check_hostname = True
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 class TlsSession:

@@ -132,7 +132,7 @@ def test_certificates_of_our_own_one_for_each_check(authority: Authority, tmp_pa
     assert (tmp_path / "access.log").read_text().count(" 200 ") == 3
 
 
-@pytest.mark.parametrize("options", [TlsOptions(ca="/none"), TlsOptions(certificate="/none"), TlsOptions(ca="/etc/hostname")])
+@pytest.mark.parametrize("options", [TlsOptions(True, "/none"), TlsOptions(True, "/etc/hostname"), TlsOptions(certificate="/none")])
 def test_files_that_cannot_be_used_say_nothing_about_the_server(good: int, options: TlsOptions) -> None:
     reason, detail = result(check(good, options))
     assert reason is Reason.LOCAL
