@@ -212,6 +212,8 @@ class RealServer:
     checkers: tuple[Checker, ...] = ()
     slow_start: Micro = Micro(0)
     drain_timeout: Micro = Micro(0)
+    rise: int = 1
+    fall: int = 1
 
     @property
     def key(self) -> ServerKey:
@@ -276,6 +278,10 @@ class VirtualServer:
     est_timeout: Seconds = Seconds(0)
     vip_bind_dev: str | None = None
     nat_mask: Address | None = None
+    slow_start: Micro = Micro(0)
+    drain_timeout: Micro = Micro(0)
+    rise: int = 1
+    fall: int = 1
     needs: tuple[str, ...] = ()
     """Words of a dialect that no kernel of ours offers; a service that has any is not programmed, and says so by name."""
 

@@ -134,9 +134,17 @@ def _udp(draft: Draft, around: Around) -> list[Checker]:
 
 
 def _file(draft: Draft, around: Around) -> list[Checker]:
+    """Return the check with the path of its file, and with the file's own weight where it has none."""
     values = draft.values
-    timing = _timing(values, around.defaults)
-    return [FileCheck(values["track_file"], timing, values.get("weight"), values.get("reverse", False))]
+    name = values["track_file"]
+    root = draft
+    while root.parent is not None:
+        root = root.parent
+    file = next((file for file in root.values.get("tracking.files", ()) if file.name == name), None)
+    if file is None:  # dropped since it was named, and reported then
+        return []
+    weight, reverse = (values["weight"], values["reverse"]) if "weight" in values else (file.weight, file.reverse)
+    return [FileCheck(name, _timing(values, around.defaults), weight, reverse, file.path)]
 
 
 def _bfd(draft: Draft, around: Around) -> list[Checker]:

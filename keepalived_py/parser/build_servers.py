@@ -177,6 +177,10 @@ class _Service:
             est_timeout=Seconds(get("est_timeout", 0)),
             vip_bind_dev=get("vip_bind_dev"),
             nat_mask=get("nat_mask"),
+            slow_start=get("slow_start", Micro(0)),
+            drain_timeout=get("drain_timeout", Micro(0)),
+            rise=get("rise", 1),
+            fall=get("fall", 1),
             needs=tuple(sorted(set(get("needs", ())))),
         )
         return service if self._fits_kernel(service) else None
@@ -384,6 +388,8 @@ class _Service:
             checkers,
             get("slow_start", service("slow_start", Micro(0))),
             get("drain_timeout", service("drain_timeout", Micro(0))),
+            own.rise,
+            own.fall,
         )
 
     def _script(self, draft: Draft, name: str) -> Script | None:

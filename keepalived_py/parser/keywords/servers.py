@@ -29,7 +29,7 @@ from keepalived_py.config.lvs import (
     VirtualServerGroup,
 )
 from keepalived_py.parser import codes
-from keepalived_py.parser.keywords.checker_blocks import CHECKER_BLOCKS, LOOP, SPAN, TIMEOUT
+from keepalived_py.parser.keywords.checker_blocks import CHECKER_BLOCKS, LOOP, ROW, SPAN, TIMEOUT
 from keepalived_py.parser.keywords.global_defs import MAX_IPVS_TIMEOUT
 from keepalived_py.parser.kinds import (
     Boolean,
@@ -583,6 +583,10 @@ _CHECK_DEFAULTS: Final = (
     Keyword("smtp_alert", _BOOL, "Mail about it.", since="v2.0.0"),
     Keyword("virtualhost", _VHOST, "Host header of its checks.", repeat=Repeat.REPLACE, since="v1.0.3"),
     Keyword("snmp_name", _SNMP_NAME, "Name in SNMP.", repeat=Repeat.REPLACE, since="v2.2.3"),
+    Keyword("rise", ROW, "Default of its checks.", since="extension"),
+    Keyword("fall", ROW, "Default of its checks.", since="extension"),
+    Keyword("slow_start", SPAN, "Seconds in which the weight grows after a recovery.", since="extension"),
+    Keyword("drain_timeout", SPAN, "Seconds that connections get to end when a server is taken out.", since="extension"),
 )
 
 
