@@ -78,7 +78,8 @@ class Group:
         self._say(state)
         because = (Cause(CauseKind.GROUP, f"{leader.config.name} of sync group {self.config.name} did"), *causes)
         for member in self.members:
-            if member is not leader and member.state is not state:
+            # One in FAULT is told again: it may have waited for its scripts and said nothing so far.
+            if member is not leader and (member.state is not state or state is State.FAULT):
                 member.feed(_FOLLOWING[state], now, *because)
         self.state = state
         self.report()

@@ -31,13 +31,17 @@ class Peer:
 
 
 class Bench:
-    """One router, number 1, alone on its link; `peers` are made as they are needed."""
+    """One router, number 1, alone on its link; peers are made as they are needed.
 
-    def __init__(self, *configs: VrrpInstance, **start: object) -> None:
+    `scripts`: what tracked scripts exit with, 10 ms after they are started; others never end.
+    """
+
+    def __init__(self, *configs: VrrpInstance, scripts: dict[str, int] | None = None, **start: object) -> None:
         self.lan = Lan()
         self.router: Router = self.lan.router(1, clock=LocalClock(Micro(0), Fraction(1)))
         self.config = configs[0]
         self._peers: dict[tuple[str, int], Peer] = {}
+        self.router.scripts.update(scripts or {})
         self.router.start(*configs, **start)  # type: ignore[arg-type]
 
     @property
