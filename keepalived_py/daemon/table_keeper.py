@@ -187,6 +187,8 @@ class TableKeeper:
         except KernelError as error:
             self._log.error(f"IPVS: {error}")
         self._admit(sink)
+        if self._stale:  # what we are to remove may be there without our knowing
+            await self._reread(sink, self._stale)
         await self._settle(sink, targets, leftovers=True)
 
     async def retry(self) -> None:
@@ -195,7 +197,8 @@ class TableKeeper:
             if await self._reach():
                 await self._settle_all(self._sink)
         elif self._stale:
-            await self._reread(self._sink, self._stale)
+            if not await self._reread(self._sink, self._stale):
+                return
             self._stale = {key for key in self._stale if key in self._actual or self._is_claimed(key)}
             targets = {self._owner[key]: None for key in self._stale if key in self._owner}
             await self._settle(self._sink, targets, leftovers=True)
@@ -269,7 +272,8 @@ class TableKeeper:
                 again += plan_service(self._actual.get(key), wanted.get(key))
             self._stale |= set(await self._perform(sink, again, wanted, first=False))
         if leftovers:
-            self._record.release([key for key in self._record if key not in self._actual and not self._is_claimed(key)])
+            known = self._actual.keys() | self._stale
+            self._record.release([key for key in self._record if key not in known and not self._is_claimed(key)])
 
     def _leftovers(self) -> list[ServiceKey]:
         """List services of ours that no virtual server has."""
@@ -365,14 +369,15 @@ class TableKeeper:
             said.add(str(error))
         self._log.error(f"IPVS: {error}")
 
-    async def _reread(self, sink: Sink, doubtful: Iterable[ServiceKey]) -> None:
-        """Read the kernel's table again, because of these services."""
+    async def _reread(self, sink: Sink, doubtful: Iterable[ServiceKey]) -> bool:
+        """Read the kernel's table again, because of these services; return whether that could be done."""
         try:
             self._actual = dict(await sink.dump())
         except KernelError as error:
             self._log.error(f"IPVS: {error}")
-            return
+            return False
         self._announce_strangers(doubtful)
+        return True
 
 
 def _service_of(operation: Operation) -> ServiceKey | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepalived_py.addresses import Address
@@ -106,8 +106,19 @@ class Story:
         await self.begin(takes_over=False)
 
 
+TWO = {TARGETS[0]: "rr", TARGETS[1]: "rr"}
+UNHEARD: list[tuple[str, object, object]] = [
+    ("mischief", Flush(), None),
+    ("swallow", 2, None),
+    ("publish", TARGETS[1], {}),
+    ("reload", {TARGETS[0]: "rr"}, None),
+]
+"""A service is made again, the kernel's answer is lost, and then a reload removes it."""
+
+
 @settings(max_examples=150, deadline=None)
 @given(configurations, st.lists(chapters, max_size=12))
+@example(TWO, UNHEARD)
 def test_the_table_ends_as_it_is_to_be_and_foreign_services_as_they_were(
     config: dict[Target, str], story: list[tuple[str, object, object]]
 ) -> None:
