@@ -218,7 +218,7 @@ class TableKeeper:
         targets = []
         for pool in pools:
             if pool.target in self._servers:
-                self._pools[pool.target] = PoolState(dict(pool.weights), pool.sorry_weight)
+                self._pools[pool.target] = PoolState(dict(pool.weights), pool.sorry_weight, pool.leaving)
                 targets.append(pool.target)
         return targets
 

@@ -45,10 +45,14 @@ _KEEPS_PORT = (ForwardingMethod.MASQ, ForwardingMethod.FULLNAT)
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """Which servers of one virtual server are to be in the table, with what weight; absent (None): not in the table."""
+    """Which servers of one virtual server are to be in the table, with what weight; absent (None): not in the table.
+
+    `leaving`: servers that are no longer configured, and stay with weight 0 until their connections have ended.
+    """
 
     weights: Mapping[ServerKey, int] = field(default_factory=dict)
     sorry_weight: int | None = None
+    leaving: tuple[RealServer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,9 @@ def _destinations(server: VirtualServer, pool: PoolState, service_port: int) -> 
         if weight is not None:
             destination = _real(real, weight, service_port)
             result.setdefault(destination.key, destination)
+    for real in pool.leaving:
+        destination = _real(real, 0, service_port)
+        result.setdefault(destination.key, destination)
     if server.sorry_server is not None and pool.sorry_weight is not None:
         sorry = _sorry(server.sorry_server, pool.sorry_weight, service_port)
         # The sorry server may be one of the real servers: the one role that has traffic to take decides.

@@ -266,3 +266,9 @@ def test_a_sorry_server_that_is_a_real_server_is_read_as_the_real_server() -> No
     server = web(sorry_server=SorryServer(real(1).address, 80))
     actual = table(entries(server, {}, PoolState({}, 1)))
     assert observed(server, {}, actual) == PoolState({real(1).key: 1})
+
+
+def test_a_server_that_leaves_stays_with_weight_0_unless_the_configuration_has_it_again() -> None:
+    gone = real(9)
+    (made,) = entries(web(), {}, PoolState({real(1).key: 3}, None, (gone, real(1))))
+    assert {key: destination.weight for key, destination in made.destinations.items()} == {real(1).key: 3, gone.key: 0}
