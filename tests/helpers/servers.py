@@ -62,9 +62,9 @@ def listening(port: int, host: str = LOOPBACK) -> Callable[[], bool]:
 
 
 @contextlib.contextmanager
-def opensmtpd(folder: Path) -> Iterator[int]:
-    """Yield the port of OpenSMTPD."""
-    port = free_port()
+def opensmtpd(folder: Path, port: int = 0) -> Iterator[int]:
+    """Yield the port of OpenSMTPD: `port`, or any."""
+    port = port or free_port()
     lines = (
         f"listen on {LOOPBACK} port {port} hostname mail.example",
         'action "x" mda "/bin/true"',
@@ -76,9 +76,9 @@ def opensmtpd(folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def unbound(folder: Path, *lines: str) -> Iterator[int]:
+def unbound(folder: Path, *lines: str, port: int = 0) -> Iterator[int]:
     """Yield the port of a DNS server that knows what `lines` of its ``server:`` section say, and asks nobody."""
-    port = free_port()
+    port = port or free_port()
     settings = (
         'chroot: ""',
         'username: ""',
@@ -103,9 +103,9 @@ def unbound(folder: Path, *lines: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, server: str) -> Iterator[int]:
+def nginx(folder: Path, server: str, port: int = 0) -> Iterator[int]:
     """Yield the port of nginx with one server of which `server` says all but the port, which it names as ``PORT``."""
-    port = free_port()
+    port = port or free_port()
     (folder / "nginx.conf").write_text(
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr; user root;\n"
         "events { worker_connections 64; }\n"
