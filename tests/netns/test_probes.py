@@ -408,13 +408,13 @@ def test_tls_compliant_says_goodbye(driver: ProbeDriver, context: ssl.SSLContext
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         try:
             ends.append("close_notify" if connection.recv(1) == b"" else "data")
-        except ssl.SSLError as error:
-            ends.append(type(error).__name__)
+        except ssl.SSLError:
+            ends.append("an end in mid-air")
 
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # which the first releases of Python 3.11 set
     with HostileServer(_strict_about_the_end(handle), context=context) as server:
         assert probe(driver, replace(http(server.port, tls=True), tls_compliant=compliant)).ok
-    assert ends == ["close_notify" if compliant else "SSLEOFError"]
+    assert ends == ["close_notify" if compliant else "an end in mid-air"]
 
 
 def test_the_ssl_block_gives_a_client_certificate(context: ssl.SSLContext, certificate: tuple[str, str]) -> None:
