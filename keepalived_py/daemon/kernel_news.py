@@ -4,6 +4,7 @@ Keeps a picture of both, so that only changes go out, that nothing that we did o
 read anew when the kernel had to drop news (ENOBUFS).
 """
 
+import contextlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,6 +24,9 @@ from keepalived_py.system.link_messages import (
 )
 from keepalived_py.system.rtnetlink import RouteMonitor, RouteSocket
 from keepalived_py.vrrp.events import AddressAdded, AddressRemoved, Interface, InterfaceChanged, InterfaceGone, Single
+
+_ATTEMPTS: Final = 100
+"""How often to empty a monitor that always has more."""
 
 _STACKED: Final = frozenset({"macvlan", "ipvlan"})
 
@@ -45,6 +49,7 @@ class KernelNews:
 
     def everything(self) -> list[Single]:
         """Read everything anew and return what differs from the picture; raise `KernelError` when the kernel does not answer."""
+        self._drop_what_waits()
         links = {link.index: link for link in self._link.links()}
         addresses = {_key(address): address for address in self._link.addresses() if not address.is_tentative}
         news: list[Single] = []
@@ -57,6 +62,13 @@ class KernelNews:
         for address in addresses.values():
             news += self._address_seen(address)
         return news
+
+    def _drop_what_waits(self) -> None:
+        """Forget what has been told so far: behind a fresh picture it would be old news of interfaces that are gone."""
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(KernelError):  # that news was lost does not matter
+                if not list(self._monitor.receive()):
+                    return
 
     def heard(self) -> list[Single]:
         """Return what the monitor has brought."""
@@ -103,7 +115,9 @@ class KernelNews:
             return
         for key in [key for key in self._addresses if key[0] == link.index]:
             del self._addresses[key]
-        yield InterfaceGone(known.name)
+        heir = next((other for other in self.links.values() if other.name == known.name), None)
+        # A later interface may have taken the name before this one's end was told.
+        yield InterfaceGone(known.name) if heir is None else InterfaceChanged(self._described(heir))
 
     def _address_seen(self, address: LinkAddress) -> Iterator[Single]:
         link = self.links.get(address.index)

@@ -12,13 +12,13 @@ from keepalived_py.addresses import Address, Family
 from keepalived_py.config.globals import GlobalDefs
 from keepalived_py.config.routing import AddressFlags, VirtualAddress
 from keepalived_py.errors import KernelError
-from keepalived_py.system.firewall import Firewall
+from keepalived_py.system.firewall import Firewall, word_of
 from keepalived_py.system.host_state import HostState
 from keepalived_py.system.link_messages import addr_gen_none_request, ipvlan_request, link_up_request, macvlan_request
 from keepalived_py.system.log import Log as LogWriter
 from keepalived_py.system.neighbours import NeighbourSocket
 from keepalived_py.system.rtnetlink import RouteSocket
-from keepalived_py.system.sysctl import Borrowed, write
+from keepalived_py.system.sysctl import write
 from keepalived_py.vrrp.actions import (
     Action,
     AddAddresses,
@@ -51,12 +51,12 @@ class VrrpHost:
         self._log = log
         self.state = HostState(link, record, log.error)
         self._neighbours = NeighbourSocket()
-        self._borrowed = Borrowed()
         self._vmacs: dict[str, tuple[Family, str, int]] = {}
         self._macs: dict[str, bytes] = {}
         nftables = globals_.nftables
+        self._table = nftables.table or "keepalived"
         self._firewall = Firewall(
-            nftables.table or "keepalived", nftables.priority, counters=nftables.counters, reports=not globals_.disable_local_igmp
+            self._table, nftables.priority, counters=nftables.counters, reports=not globals_.disable_local_igmp
         )
         self._usable: set[Family] = set()
 
@@ -65,6 +65,8 @@ class VrrpHost:
         wanted = [family for family in families if family not in self._usable]
         if not wanted:
             return
+        for family in wanted:
+            self.state.claim_table(word_of(family), self._table)
         try:
             self._firewall.prepare(wanted)
             self._usable.update(wanted)
@@ -180,7 +182,7 @@ class VrrpHost:
     def _set(self, name: str, value: str, *, lend: bool = True) -> None:
         try:
             if lend:
-                self._borrowed.set(name, value)
+                self.state.borrow(name, value)
             else:
                 write(name, value)
         except OSError as error:
@@ -210,7 +212,7 @@ class VrrpHost:
                     self._log.error(f"nftables: {error}")
             if not any(other == base for _, other, _ in self._vmacs.values()):
                 for setting in _BASE_SETTINGS:
-                    self._borrowed.restore(f"ipv4/conf/{base}/{setting}")
+                    self.state.give_back(f"ipv4/conf/{base}/{setting}")
         self.state.remove_link(name)
         self._macs.pop(name, None)
 
@@ -219,13 +221,14 @@ class VrrpHost:
         if action.on:
             self._set(name, "1")
         else:
-            self._borrowed.restore(name)
+            self.state.give_back(name)
 
     def close(self) -> None:
         """Put back every setting, remove the firewall, close the sockets."""
-        self._borrowed.restore_all()
+        self.state.give_back_all()
         try:
             self._firewall.close()
         except KernelError as error:
             self._log.error(f"nftables: {error}")
+        self.state.drop_tables()
         self._neighbours.close()

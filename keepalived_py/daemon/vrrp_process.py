@@ -109,12 +109,12 @@ class _VrrpProcess:
     def _begin(self) -> None:
         """Clean up after a run that was killed, tell the engine how the host is, and start it."""
         config = self._config
-        self._host.prepare_firewall(_filtered_families(config.vrrp))
         facts = self._take(self._news.everything())
         left = self._host.state.clean_up_after_the_last_run()
         if left:
-            self._log.info(f"Removed {left} addresses, routes, rules or interfaces that an earlier run left behind")
+            self._log.info(f"Removed {left} addresses, routes, rules, interfaces or settings that an earlier run left behind")
             facts += self._take(self._news.everything())
+        self._host.prepare_firewall(_filtered_families(config.vrrp))
         facts += self._tracked()
         options = self._born.settings
         command_line = CommandLine(bool(options.log.detail), not options.release_vrrp, options.release_vips)

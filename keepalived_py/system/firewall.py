@@ -172,12 +172,21 @@ class Firewall:
     def close(self) -> None:
         """Remove the tables and close the socket."""
         for family in self._laid_out:
-            word = "ip" if family is Family.INET else "ip6"
-            _nft(f"delete table {word} {self._table}\n")
+            remove_table(word_of(family), self._table)
         self._laid_out.clear()
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def word_of(family: Family) -> str:
+    """Return nft's word for a family."""
+    return "ip" if family is Family.INET else "ip6"
+
+
+def remove_table(family: str, table: str) -> None:
+    """Remove a table; raise `KernelError` when there is none."""
+    _nft(f"delete table {family} {table}\n")
 
 
 _NETLINK_NETFILTER: Final = 12

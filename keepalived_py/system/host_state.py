@@ -1,10 +1,13 @@
 """What VRRP puts into the kernel: addresses, routes, rules and interfaces, each remembered as ours until it is gone.
 
 What was there before is used and never removed.  The memory is also a record under the run directory, so that a run that was
-killed can be cleaned up after by the next one: exactly what it had added, and nothing else.  The record is read as hostile: it can
-only ask for the removal of things.
+killed can be cleaned up after by the next one: exactly what it had added, and nothing else.  Settings of interfaces that were
+changed, and tables of the firewall, are in it too.  The record is read as hostile: it can only ask for the removal of things, and
+for numbers in the few settings that are ever changed.
 """
 
+import contextlib
+import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,6 +18,7 @@ from keepalived_py.config.routing import Route, Rule, VirtualAddress
 from keepalived_py.errors import KernelError
 from keepalived_py.netlink.framing import HEADER
 from keepalived_py.system.files import read_bounded, remove, write_atomically
+from keepalived_py.system.firewall import remove_table
 from keepalived_py.system.link_messages import LinkState, delete_link_request
 from keepalived_py.system.route_messages import (
     RTM_DELROUTE,
@@ -24,10 +28,13 @@ from keepalived_py.system.route_messages import (
     rule_request,
 )
 from keepalived_py.system.rtnetlink import Request, RouteSocket
+from keepalived_py.system.sysctl import Borrowed, read, write
 
 _EEXIST: Final = 17
 _GONE: Final = frozenset({2, 3, 6, 19, 99})  # ENOENT, ESRCH, ENXIO, ENODEV, EADDRNOTAVAIL
 _RECORD_MAX: Final = 16 * 1024 * 1024
+_SETTING: Final = re.compile(r"setting (ipv4/conf/[^/\s]{1,15}/(?:arp_ignore|arp_filter|rp_filter|promote_secondaries)) (\d{1,2})", re.A)
+_TABLE: Final = re.compile(r"table (ip6?) ([A-Za-z][A-Za-z0-9_./\\-]{0,250})", re.A)
 
 Complain = Callable[[str], None]
 
@@ -41,6 +48,7 @@ class HostState:
         self._complain = complain
         self._ours: dict[str, None] = {}
         self._indices: dict[str, int] = {}
+        self._borrowed = Borrowed()
 
     # Interfaces by name -----------------------------------------------------------------------------------------------------
 
@@ -136,6 +144,37 @@ class HostState:
             self._link.perform([(f"link {name}", delete_link_request(self._indices[name], 0))])
         self.forget(name)
 
+    # Settings and tables ----------------------------------------------------------------------------------------------------
+
+    def borrow(self, name: str, value: str) -> None:
+        """Change a setting (see `sysctl`) until it is given back; raise `OSError` when the kernel refuses."""
+        before = read(name)
+        if before == value:
+            return
+        if self._borrowed.before(name) is None:
+            self._claim([f"setting {name} {before}"])
+        self._borrowed.set(name, value)
+
+    def give_back(self, name: str) -> None:
+        """Put a setting back that was borrowed."""
+        before = self._borrowed.before(name)
+        if before is not None:
+            self._borrowed.restore(name)
+            self._drop([f"setting {name} {before}"])
+
+    def give_back_all(self) -> None:
+        """Put every setting back."""
+        for key in [key for key in self._ours if key.startswith("setting ")]:
+            self.give_back(key.split(" ")[1])
+
+    def claim_table(self, family: str, table: str) -> None:
+        """Note that a table of nftables is about to be ours; `family` is ip or ip6."""
+        self._claim([f"table {family} {table}"])
+
+    def drop_tables(self) -> None:
+        """Note that there are no tables of ours any more."""
+        self._drop([key for key in self._ours if key.startswith("table ")])
+
     # What both directions share ---------------------------------------------------------------------------------------------
 
     def _add(self, wanted: Sequence[tuple[str, bytes | None]]) -> None:
@@ -199,6 +238,7 @@ class HostState:
         lines = (content or b"")[:_RECORD_MAX].decode("ascii", "replace").splitlines()
         requests = [found for line in reversed(lines) if (found := self._removal(line)) is not None]
         removed = sum(error is None for error in self._link.perform(requests))
+        removed += sum(_undone(line) for line in reversed(lines))
         remove(self._record)
         return removed
 
@@ -221,6 +261,19 @@ class HostState:
         except (ValueError, OSError, OverflowError, struct.error):
             return None
         return None
+
+
+def _undone(line: str) -> bool:
+    """Put back what a line of the record says of a setting or a table; return whether it was one and could be."""
+    if setting := _SETTING.fullmatch(line):
+        with contextlib.suppress(OSError):
+            write(setting[1], setting[2])
+            return True
+    elif table := _TABLE.fullmatch(line):
+        with contextlib.suppress(KernelError):
+            remove_table(table[1], table[2])
+            return True
+    return False
 
 
 def _address_key(interface: str, address: VirtualAddress) -> str:
