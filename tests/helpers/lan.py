@@ -63,7 +63,10 @@ class Faults:
 
 
 class Router:
-    """A host on the link: 192.0.2.N and fe80::N on eth0, also up: eth1.  `held`: virtual addresses that are on it."""
+    """A host on the link: 192.0.2.N and fe80::N on eth0, also up: eth1.
+
+    `actions`, `when`: what its engine wanted, and at what true time.  `held`: virtual addresses that are on it.
+    """
 
     def __init__(self, lan: "Lan", number: int, clock: LocalClock) -> None:
         self.lan = lan
@@ -73,6 +76,7 @@ class Router:
         self.address = Address.parse(f"192.0.2.{number}")
         self.link_local = Address.parse(f"fe80::{number:x}")
         self.actions: list[Action] = []
+        self.when: list[Micro] = []
         self.sent: list[tuple[Micro, SendAdvert]] = []
         self.held: set[Address] = set()
         self.scripts: dict[str, int] = {}
@@ -146,6 +150,7 @@ class Router:
     def feed(self, event: Event) -> list[Action]:
         actions = self.engine.handle(event, self.now)
         self.actions += actions
+        self.when += [self.lan.now] * len(actions)
         for action in actions:
             self._perform(action)
         return actions
@@ -222,6 +227,7 @@ class Router:
 
     def forget(self) -> None:
         self.actions.clear()
+        self.when.clear()
         self.sent.clear()
 
 
