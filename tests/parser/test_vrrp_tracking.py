@@ -192,3 +192,11 @@ def test_more_words_than_a_linkbeat_line_has() -> None:
 def test_a_block_without_its_name_stops_the_reading(header: str) -> None:
     loaded = read(block(header))
     assert (int(loaded.status), told(loaded)) == (2, [("KA007", 1)])
+
+
+def test_tunnels_of_dpvs_are_read_and_noted() -> None:
+    text = block(
+        "tunnel_group t", "tunnel_entry tun1 {", "  kind ipip", "  remote 192.0.2.1", "  local 192.0.2.2", "  if dpdk0", " }"
+    )
+    loaded = read(text)
+    assert (told(loaded), notes(loaded)) == ([], [("KA405", 1)])

@@ -10,6 +10,7 @@ from keepalived_py.parser.keywords.servers import GROUP_BLOCKS, VIRTUAL_SERVER
 from keepalived_py.parser.keywords.static_entries import STATIC_BLOCKS
 from keepalived_py.parser.keywords.sync_groups import SYNC_GROUP, TRACK_GROUP
 from keepalived_py.parser.keywords.tracking_blocks import TRACKING_BLOCKS
+from keepalived_py.parser.keywords.tunnel_groups import TUNNEL_GROUP
 from keepalived_py.parser.keywords.vrrp_instances import VRRP_INSTANCE
 from keepalived_py.parser.kinds import Flag, Integer, Word
 from keepalived_py.parser.reading import Reading
@@ -84,6 +85,7 @@ ROOT: Final = Block(
         *STATIC_BLOCKS,
         SYNC_GROUP,
         VRRP_INSTANCE,
+        TUNNEL_GROUP,
         *GROUP_BLOCKS,
         VIRTUAL_SERVER,
     ),

@@ -8,20 +8,17 @@ from keepalived_py.addresses import Address, Family
 from keepalived_py.config.routing import (
     KEEPALIVED_PROTOCOL,
     MAIN_TABLE,
-    Encap,
-    IlaEncap,
     Insertion,
-    IpEncap,
     Metrics,
-    MplsEncap,
     Nexthop,
     Prefix,
     Route,
 )
 from keepalived_py.parser import codes
 from keepalived_py.parser.keywords.address_lines import parse_prefix, read_track_group
+from keepalived_py.parser.keywords.encap_words import ENCAPS, read_encap, write_encap
 from keepalived_py.parser.kinds import parse_address, parse_integer
-from keepalived_py.parser.lines import ADDRESS, INTERFACE, TEXT, Cursor, LineGrammar, Option, Term, any_base, one_of, unsigned
+from keepalived_py.parser.lines import ADDRESS, INTERFACE, TEXT, Cursor, LineGrammar, Option, Term, one_of, unsigned
 from keepalived_py.parser.names import DSFIELD, PROTOCOL, REALMS, ROUTE_TYPES, SCOPES, TABLE, route_type
 from keepalived_py.parser.reading import Reading
 from keepalived_py.parser.schema import Refused, assemble
@@ -236,102 +233,6 @@ def _destination(cursor: Cursor, option: Option) -> None:
         raise
 
 
-# Encapsulation --------------------------------------------------------------------------------------------------------------------
-
-_MAX_LABELS: Final = 16
-_LABEL: Final = any_base(0xFFFFF, "label")
-
-
-def _read_labels(word: str, cursor: Cursor) -> MplsEncap:
-    parts = word.split("/")
-    if len(parts) > _MAX_LABELS:
-        raise cursor.refuse(codes.BAD_VALUE, f"more than {_MAX_LABELS} labels")
-    return MplsEncap(tuple(_LABEL.read(part, cursor) for part in parts))
-
-
-def _read_locator(word: str, cursor: Cursor) -> IlaEncap:
-    parts = word.split(":")
-    if len(parts) != 4 or not all(re.fullmatch(r"[0-9A-Fa-f]{1,4}", part) for part in parts):
-        raise cursor.refuse(codes.BAD_VALUE, f"{word!r} is no locator; write four groups of hexadecimal digits")
-    return IlaEncap(int.from_bytes(b"".join(int(part, 16).to_bytes(2, "big") for part in parts), "big"))
-
-
-_LABELS: Final = Term("LABEL[/LABEL...]", _read_labels, pattern=r"[0-9A-Fa-fxX]+(?:/[0-9A-Fa-fxX]+)*")
-_LOCATOR: Final = Term("LOCATOR", _read_locator, pattern=r"[0-9A-Fa-f]+(?::[0-9A-Fa-f]+){3}")
-
-
-def _encap_options(tos: str, ttl: str) -> tuple[Option, ...]:
-    return (
-        Option(("id",), unsigned(0xFFFFFFFFFFFFFFFF), "id"),
-        Option(("dst",), ADDRESS, "destination"),
-        Option(("src",), ADDRESS, "source"),
-        Option((tos,), DSFIELD, "tos"),
-        Option((ttl,), unsigned(255), "ttl"),
-        Option(("flags",), unsigned(0xFFFF), "flags"),
-    )
-
-
-_ENCAPS: Final[tuple[tuple[str, Term | tuple[Option, ...]], ...]] = (
-    ("ip", _encap_options("tos", "ttl")),
-    ("ip6", _encap_options("tc", "hoplimit")),
-    ("mpls", _LABELS),
-    ("ila", _LOCATOR),
-)
-_ENCAP_TABLES: Final = dict(_ENCAPS)
-_ENCAP_FAMILIES: Final = {"ip": Family.INET, "ip6": Family.INET6}
-
-
-def _encap(cursor: Cursor, option: Option) -> None:
-    """Read ``encap KIND ...``; a line with a bad encapsulation is ignored."""
-    cursor.at += 1
-    if cursor.at >= len(cursor.words):
-        cursor.complain(codes.WORD_MISSING, "encap needs a kind")
-        return
-    kind = cursor.words[cursor.at]
-    choice = _ENCAP_TABLES.get(kind)
-    if choice is None:
-        cursor.complain(codes.BAD_WORD, f"{kind!r} is not one of {', '.join(_ENCAP_TABLES)}; it and the next word are ignored")
-        cursor.at += 1
-        return
-    if isinstance(choice, Term):
-        if cursor.at + 1 == len(cursor.words):
-            raise cursor.refuse(codes.WORD_MISSING, f"encap {kind} needs a value")
-        cursor.values["encap"] = choice.read(cursor.take(), cursor)
-        return
-    cursor.values["encap"] = _ip_encap(cursor, kind, choice)
-
-
-def _ip_encap(cursor: Cursor, kind: str, options: tuple[Option, ...]) -> IpEncap:
-    family = _ENCAP_FAMILIES[kind]
-    table = {option.names[0]: option for option in options}
-    values: dict[str, Any] = {}
-    while cursor.at + 2 < len(cursor.words) and (found := table.get(cursor.peek())) is not None:
-        assert found.term is not None
-        cursor.at += 2
-        value = found.term.read(cursor.words[cursor.at], cursor)
-        if isinstance(value, Address) and value.family is not family:
-            raise cursor.refuse(codes.LINE_CONFLICT, f"encap {kind} needs an IPv{4 if family is Family.INET else 6} address")
-        values[found.into] = value
-    if "destination" not in values and "id" not in values:
-        raise cursor.refuse(codes.LINE_INCOMPLETE, f"encap {kind} needs dst or id")
-    return IpEncap(family, **values)
-
-
-def _write_encap(encap: Encap | None) -> str | None:
-    if encap is None:
-        return None
-    if isinstance(encap, MplsEncap):
-        return f"encap mpls {'/'.join(map(str, encap.labels))}"
-    if isinstance(encap, IlaEncap):
-        packed = encap.locator.to_bytes(8, "big")
-        return "encap ila " + ":".join(f"{int.from_bytes(packed[at : at + 2], 'big'):x}" for at in range(0, 8, 2))
-    kind = "ip" if encap.family is Family.INET else "ip6"
-    options = _ENCAP_TABLES[kind]
-    assert isinstance(options, tuple)
-    words = [text for option in options if (text := option.written(getattr(encap, option.into)))]
-    return " ".join(["encap", kind, *words])
-
-
 # Next hops ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -352,7 +253,7 @@ def _hop_realms(cursor: Cursor, option: Option) -> None:
 
 def _hop_encap(cursor: Cursor, option: Option) -> None:
     outer = cursor.values.pop("encap", None)
-    _encap(cursor, option)
+    read_encap(cursor, option)
     cursor.values["hop"]["encap"] = cursor.values.pop("encap", None)
     if outer is not None:
         cursor.values["encap"] = outer
@@ -377,7 +278,7 @@ _HOP_OPTIONS: Final = (
     Option(("dev",), INTERFACE, "interface", apply=_hop),
     Option(("weight",), unsigned(256, 1), "weight", apply=_hop),
     Option(("onlink",), None, "onlink", apply=_hop_onlink),
-    Option(("encap",), None, "encap", choices=_ENCAPS, apply=_hop_encap, show=_write_encap),
+    Option(("encap",), None, "encap", choices=ENCAPS, apply=_hop_encap, show=write_encap),
     Option(("realms",), REALMS, "realms", apply=_hop_realms),
     Option(("as",), ADDRESS, "", prefixes=("to",), apply=_hop_as),
 )
@@ -438,7 +339,7 @@ _BEFORE_NEXTHOPS: Final = (
     Option(("metric", "priority", "preference"), _U32, "metric", "Lower ones win."),
     Option(("dev", "oif"), INTERFACE, "interface", "Interface."),
     Option(("onlink",), None, "onlink", "The gateway is on the link although no prefix says so."),
-    Option(("encap",), None, "encap", "Encapsulation.", choices=_ENCAPS, apply=_encap, show=_write_encap),
+    Option(("encap",), None, "encap", "Encapsulation.", choices=ENCAPS, apply=read_encap, show=write_encap),
     Option(("expires",), _U32, "expires", "Seconds that the route lasts; IPv6 only.", apply=_only(Family.INET6)),
     _locked("mtu", _U32, "MTU of the path."),
     _plain("hoplimit", unsigned(255), "Hop limit."),
