@@ -293,7 +293,8 @@ class VrrpEngine:
             for instance, placed in owners:
                 if placed.address.prefix_length == event.prefix_length and not placed.address.no_track:
                     self._taken_away(instance, f"address {address}", now)
-        self._sources_changed(interface, now)
+        if self._links.concerns_sources(interface, address):
+            self._sources_changed(interface, now)
 
     def _sources_changed(self, interface: str, now: Micro) -> None:
         """See whether adverts can still, or again, be sent."""

@@ -68,6 +68,8 @@ class Links:
         self._wanted_promoted: dict[str, None] = {}
         self._virtual: dict[Place, list[tuple[Instance, Placed]]] = {}
         self._by_source: dict[str, list[Instance]] = {}
+        self._first: dict[tuple[str, Family], Address | None] = {}
+        self._configured: set[Address] = set()
         self._last_id = 0
 
     @property
@@ -86,6 +88,8 @@ class Links:
         self._globals = globals_
         self._made, self._virtual, self._by_source, self._wanted_promoted = {}, {}, {}, {}
         everybody = list(instances)
+        self._first.clear()
+        self._configured = {one.config.source_address for one in everybody if one.config.source_address is not None}
         for instance in everybody:
             placement, config = instance.placement, instance.config
             self._made.update({made.name: made for made in placement.made})
@@ -96,6 +100,8 @@ class Links:
                     self._virtual.setdefault((base.base, placed.address.address), [])
             if placement.source_device is not None:
                 self._by_source.setdefault(placement.source_device, []).append(instance)
+        for device in self._by_source:
+            self._first.update({(device, family): self._facts.source(device, family, self._virtual) for family in Family})
             if config.promote_secondaries and placement.device is not None:
                 self._wanted_promoted[placement.device] = None
         for joint in self._joints.values():
@@ -183,6 +189,13 @@ class Links:
         """Return the instances whose adverts leave with an address of an interface."""
         return tuple(self._by_source.get(interface, ()))
 
+    def concerns_sources(self, interface: str, address: Address) -> bool:
+        """Whether the coming or going of an address changes where adverts are sent from: few of many do."""
+        place = (interface, address.family)
+        before = self._first.get(place)
+        self._first[place] = self._facts.source(interface, address.family, self._virtual)
+        return before != self._first[place] or address in self._configured
+
     def owners(self, interface: str, address: Address) -> tuple[tuple[Instance, Placed], ...]:
         """Return the instances whose virtual address that is."""
         return tuple(self._virtual.get((interface, address), ()))
@@ -261,6 +274,8 @@ class Links:
         """An interface is gone, with what sat on it and the sockets on it."""
         self._asked = {made: action for made, action in self._asked.items() if name not in (made, action.base)}
         self._promoted.pop(name, None)
+        for family in Family:
+            self._first.pop((name, family), None)
         for channel, joint in self._joints.items():
             if channel.interface == name:
                 self._close(channel, joint)
@@ -277,12 +292,19 @@ class Links:
             joint.window, joint.rejected = now, 0
         joint.rejected += 1
         if joint.rejected > FLOOD:
-            joint.strict = True
-            self._dirty.add(channel)
-            self._deadlines.set((Timer.FLOOD, joint.id), Micro(now + FLOOD_OVER))
-            where = channel.interface or channel.source
-            self._out.log(f"More than {FLOOD} invalid adverts a second on {where} - leaving them to the kernel's filter, uncounted")
-            self.open()
+            self._tighten(channel, joint, now)
+
+    def _tighten(self, channel: Channel, joint: Joint, now: Micro) -> None:
+        """Use the strict filter, if it keeps out more than the other one does."""
+        joint.strict, joint.rejected = True, 0
+        if joint.opened is not None and self._filter(channel, joint) == joint.opened.filter:
+            joint.strict = False
+            return
+        self._dirty.add(channel)
+        self._deadlines.set((Timer.FLOOD, joint.id), Micro(now + FLOOD_OVER))
+        where = channel.interface or channel.source
+        self._out.log(f"More than {FLOOD} invalid adverts a second on {where} - leaving them to the kernel's filter, uncounted")
+        self.open()
 
     def flood_over(self, id: int) -> None:
         """Let a channel that was flooded bring everything again."""

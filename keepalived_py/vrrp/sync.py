@@ -22,7 +22,11 @@ _FOLLOWING = {
 
 
 class Group:
-    """One sync group.  `faulty`, `pending`: ids of members that something is wrong with, or whose scripts have not run yet."""
+    """One sync group.
+
+    `faulty`, `pending`: ids of members that something is wrong with, or whose scripts have not run yet.  `all_owners`: only then
+    does the group start as master; `has_owner`: no weight counts for a group with one.
+    """
 
     def __init__(self, config: SyncGroup, members: list[Instance], shared: Shared) -> None:
         self.config = config
@@ -30,6 +34,8 @@ class Group:
         self.state = State.INIT
         self.faulty: set[int] = set()
         self.pending: set[int] = set()
+        self.has_owner = any(member.config.is_owner for member in members)
+        self.all_owners = all(member.config.is_owner for member in members)
         self._out = shared.outbox
         self._notices = Notices(shared.outbox, no_email_faults=shared.no_email_faults)
 
@@ -37,16 +43,6 @@ class Group:
     def may_take_part(self) -> bool:
         """Whether nothing is wrong with any member."""
         return not self.faulty and not self.pending
-
-    @property
-    def has_owner(self) -> bool:
-        """Whether a member is an address owner."""
-        return any(member.config.is_owner for member in self.members)
-
-    @property
-    def all_owners(self) -> bool:
-        """Whether all members are: only then does the group start as master."""
-        return all(member.config.is_owner for member in self.members)
 
     def take_over(self, other: "Group") -> None:
         """Go on as the group of the same name did before a reload."""

@@ -1,6 +1,7 @@
 """What a reload keeps, changes and restarts."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -148,7 +149,7 @@ def test_no_advert_is_late_because_of_a_reload() -> None:
     by_name: dict[str, list[int]] = {}
     for at, advert in bench.router.sent:
         by_name.setdefault(advert.instance, []).append(at)
-    gaps = {second - first for times in by_name.values() for first, second in zip(times, times[1:], strict=False)}
+    gaps = {second - first for times in by_name.values() for first, second in pairwise(times)}
     assert len(by_name) == 250 and max(gaps) <= 1.1 * micro(0.1)
 
 
@@ -228,6 +229,7 @@ def test_a_backup_keeps_waiting_and_its_timer_takes_up_a_new_span() -> None:
     bench = Bench(PLAIN)
     bench.run(0.1)
     due = bench.due_in
+    assert due is not None
     bench.router.reload(replace(PLAIN, notify_priority_changes=True))
     assert bench.due_in == due
     bench.router.reload(replace(PLAIN, down_timer_adverts=10))
