@@ -151,8 +151,10 @@ class VrrpHost:
         except OSError as error:
             self._log.error(f"cannot make VMAC {action.name}: {error.strerror}")
             return
-        if not self.state.make_link(action.name, macvlan_request(action.name, base, action.mac, 0, group=action.group)):
-            return
+        if not self._has_vmac(action):
+            request = macvlan_request(action.name, base, action.mac, 0, group=action.group)
+            if not self.state.make_link(action.name, request):
+                return
         index = self.state.index(action.name)
         self._settings_of_vmac(action)
         requests = [("addr_gen_mode", addr_gen_none_request(index, 0)), ("up", link_up_request(index, 0))]
@@ -169,6 +171,24 @@ class VrrpHost:
                 self._firewall.add_vmac(action.family, index, base)
             except KernelError as error:
                 self._log.error(f"nftables: {error}")
+
+    def _has_vmac(self, action: AddVmac) -> bool:
+        """Whether the VMAC is there already, in which case only what goes with it is laid out anew."""
+        known = self._vmacs.get(action.name)
+        if known is not None and self.state.is_ours(action.name):
+            if known[1] == action.base and self._macs.get(action.name) == action.mac:
+                self._unfilter_vmac(*known)
+                return True
+            self._remove_interface(action.name)
+        return False
+
+    def _unfilter_vmac(self, family: Family, base: str, index: int) -> None:
+        if family not in self._usable:
+            return
+        try:
+            self._firewall.remove_vmac(family, index, self.state.index(base))
+        except (KernelError, OSError) as error:
+            self._log.error(f"nftables: {error}")
 
     def _settings_of_vmac(self, action: AddVmac) -> None:
         """Set what a VMAC and its base need before it is up; the base's settings come back with the last VMAC on it."""
@@ -204,12 +224,8 @@ class VrrpHost:
     def _remove_interface(self, name: str) -> None:
         known = self._vmacs.pop(name, None)
         if known is not None:
-            family, base, index = known
-            if family in self._usable:
-                try:
-                    self._firewall.remove_vmac(family, index, self.state.index(base))
-                except (KernelError, OSError) as error:
-                    self._log.error(f"nftables: {error}")
+            _, base, _ = known
+            self._unfilter_vmac(*known)
             if not any(other == base for _, other, _ in self._vmacs.values()):
                 for setting in _BASE_SETTINGS:
                     self.state.give_back(f"ipv4/conf/{base}/{setting}")

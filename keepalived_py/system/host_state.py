@@ -33,7 +33,9 @@ from keepalived_py.system.sysctl import Borrowed, read, write
 _EEXIST: Final = 17
 _GONE: Final = frozenset({2, 3, 6, 19, 99})  # ENOENT, ESRCH, ENXIO, ENODEV, EADDRNOTAVAIL
 _RECORD_MAX: Final = 16 * 1024 * 1024
-_SETTING: Final = re.compile(r"setting (ipv4/conf/[^/\s]{1,15}/(?:arp_ignore|arp_filter|rp_filter|promote_secondaries)) (\d{1,2})", re.A)
+_SETTING: Final = re.compile(
+    r"setting (ipv4/conf/[^/\s]{1,15}/(?:arp_ignore|arp_filter|rp_filter|promote_secondaries)) (\d{1,2})", re.A
+)
 _TABLE: Final = re.compile(r"table (ip6?) ([A-Za-z][A-Za-z0-9_./\\-]{0,250})", re.A)
 
 Complain = Callable[[str], None]
@@ -138,9 +140,13 @@ class HostState:
         self.learn(self._link.links())
         return name in self._indices
 
+    def is_ours(self, name: str) -> bool:
+        """Whether an interface is there that we made."""
+        return f"link {name}" in self._ours and name in self._indices
+
     def remove_link(self, name: str) -> None:
         """Remove an interface, if it is ours."""
-        if f"link {name}" in self._ours and name in self._indices:
+        if self.is_ours(name):
             self._link.perform([(f"link {name}", delete_link_request(self._indices[name], 0))])
         self.forget(name)
 

@@ -155,7 +155,7 @@ def conf4(node: Node, interface: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An advert as it was on the wire.  `at`: seconds; `body`: the VRRP packet; `ah`: the authentication header, if there is one."""
+    """An advert as it was on the wire.  `at`: seconds; `body`: the VRRP packet; `ah`: its authentication header, if any."""
 
     at: float
     mac: str

@@ -17,12 +17,14 @@ import pytest
 
 from examples.lab import Lab, Node, Port
 from tests.helpers.directors import alive, permissions
-from tests.helpers.routers import ROOT, Ear, Router, addresses_of, differences, instance, links_are_up, root, stopped, traces
+from tests.helpers.packets import ICMP, packed
+from tests.helpers.routers import ROOT, Ear, Router, addresses_of, conf4, differences, instance, links_are_up, root, stopped, traces
 
 VIP = "203.0.113.1/32"
 OTHER = "203.0.113.2/32"
 VIP6 = "2001:db8:1::1/128"
 LINK_LOCAL = "fe80::51/64"
+ARP = b"\x08\x06"
 
 
 @dataclass(frozen=True)
@@ -333,9 +335,16 @@ def test_a_virtual_mac(routers: tuple[Router, Router], ear: Ear) -> None:
     left.until(lambda: left.has("192.0.2.100/24"), "the address is there")
     ear.forget()
     assert {one.mac for one in ear.wait(3, 51)} == {"00:00:5e:00:01:33"}
+    right.node.run("ip", "neighbour", "flush", "to", "192.0.2.100")
     right.node.run("ping", "-c1", "-W5", "192.0.2.100")
-    assert "00:00:5e:00:01:33" in right.node.run("ip", "neighbour", "show", "192.0.2.100")
-    assert left.node.sysctl("net.ipv4.conf.right.arp_ignore") == "1"
+    ear.listen()
+    virtual = bytes.fromhex("00005e000133")
+    answers = [
+        frame[6:12] for frame in ear.frames if frame[12:14] == ARP and frame[21] == 2 and frame[28:32] == packed("192.0.2.100")
+    ]
+    assert answers == [virtual]
+    assert any(frame[:6] == virtual and frame[23] == ICMP for frame in ear.frames)
+    assert conf4(left.node, "right", "arp_ignore") == "1"
     left.configure(ROOT + instance("V", "right", 100, "192.0.2.100/24", more=more))
     left.reload()
     ear.forget()
