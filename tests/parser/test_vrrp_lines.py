@@ -368,7 +368,7 @@ _WORDS = st.sampled_from(_KNOWN) | st.integers(-1, 300).map(str) | _ODD
 def test_any_words_make_an_entry_or_a_diagnostic(words: list[str], block: str) -> None:
     loaded = read(in_block(block, " ".join(words)))
     if loaded.config is None:
-        assert told(loaded) == [("KA007", 2)]
+        assert told(loaded)[-1] == ("KA007", 2)
         return
     vrrp = loaded.config.vrrp
     kept = len(vrrp.static_addresses) + len(vrrp.static_routes) + len(vrrp.static_rules)
