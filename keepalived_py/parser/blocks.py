@@ -81,6 +81,7 @@ class BlockReader:
         """Read one line of a block's body."""
         block = draft.block
         entry = block.table.get(words[0])
+        self._check_quote(entry, line)
         if isinstance(entry, Keyword):
             self._keyword(entry, draft, words, text)
         elif block.read_line is not None:
@@ -89,6 +90,13 @@ class BlockReader:
             self._unknown(block, words[0], line)
         else:
             self._block(entry, draft, words, line)
+
+    def _check_quote(self, entry: "Keyword | Block | None", line: LineId) -> None:
+        """Report an open double quote, unless the keyword splits the line again, where a backslash protects a quote."""
+        reader = self._reading.reader
+        again = isinstance(entry, Keyword) and getattr(entry.kind, "splits_again", False)
+        if reader is not None and reader.open_quote == line and not again:
+            self._reading.report(codes.UNMATCHED_QUOTE, "a double quote is not closed", line, '"')
 
     def _keyword(self, keyword: Keyword, draft: Draft, words: list[str], text: str) -> None:
         reading = self._reading

@@ -20,11 +20,15 @@ _EXPANSION: Final = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A line that expanding `used_at` made: its text, and notes such as ``in expansion of $X, defined at a.conf:3``."""
+    """A line that expanding `used_at` made: its text, a note such as ``in expansion of $X, defined at a.conf:3``.
+
+    `references` are the words of `used_at` that expanded: ``$X``, ``${X}``.
+    """
 
     used_at: LineId
     text: str
     note: str
+    references: tuple[str, ...] = ()
 
 
 class Origins:
@@ -39,9 +43,9 @@ class Origins:
         self.files.append(file)
         return LineId(len(self.files) << _SHIFT)
 
-    def add_expansion(self, used_at: LineId, text: str, note: str) -> LineId:
+    def add_expansion(self, used_at: LineId, text: str, note: str, references: tuple[str, ...] = ()) -> LineId:
         """Register a line that came out of a definition or a sequence."""
-        self._expansions.append(Expansion(used_at, text, note))
+        self._expansions.append(Expansion(used_at, text, note, references))
         return LineId(_EXPANSION | (len(self._expansions) - 1))
 
     def depth(self, line: LineId) -> int:
@@ -53,18 +57,25 @@ class Origins:
         return count
 
     def place(self, line: LineId, word: str = "", nth: int = 0) -> Place | None:
-        """Resolve an id; the column is that of the `nth` occurrence (0: the first) of `word`, else of the first character."""
+        """Resolve an id; the column is that of the `nth` occurrence (0: the first) of `word`, else of what expanded to it.
+
+        Where neither can be found, the whole line is meant.
+        """
         if line == NOWHERE:
             return None
         notes: list[str] = []
+        references: tuple[str, ...] = ()
         while line & _EXPANSION:
             expansion = self._expansions[line & ~_EXPANSION]
             notes.append(f"{expansion.note}: {expansion.text.strip()}"[:200])
-            line = expansion.used_at
+            line, references = expansion.used_at, expansion.references
         file = self.files[(line >> _SHIFT) - 1]
         number = line & ((1 << _SHIFT) - 1)
         source = file.lines[number - 1].rstrip("\r") if 0 < number <= len(file.lines) else ""
         start = _find(source, word, nth) if word else -1
+        if start < 0:
+            found = [(at, reference) for reference in references if (at := source.find(reference)) >= 0]
+            start, word = min(found, default=(-1, ""))
         if start < 0:
             stripped = source.strip()
             start = source.find(stripped) if stripped else 0

@@ -106,7 +106,8 @@ class LineReader:
     """Iterate over the segments of a configuration.
 
     `strict` is what every include is strict about; a keyword (`include_check`) may change it between two segments, which holds
-    until the end of the file that changed it.
+    until the end of the file that changed it.  `open_quote` is the last line whose words end at a double quote that nothing closes,
+    although backslashes make its quotes even: no mistake where the line is split again as a command.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class LineReader:
     ) -> None:
         self.strict = strict
         self.random_seed: int | None = None
+        self.open_quote = LineId(-1)
         self._origins = origins
         self._report = report
         self._config_id = config_id
@@ -259,7 +261,8 @@ class LineReader:
             if expanded is None or not expanded.names:
                 return text, line
             note = self._note(expanded.names)
-            line = self._origins.add_expansion(line, expanded.text, note)
+            references = tuple(text for name in expanded.names for text in (f"${name}", f"${{{name}}}"))
+            line = self._origins.add_expansion(line, expanded.text, note, references)
             if expanded.rest:
                 self._push_lines(expanded.rest, line, self._note([expanded.rest_name]))
             text = self._stripped(expanded.text, line)
@@ -338,8 +341,8 @@ class LineReader:
         for name in dict.fromkeys(names):
             known = self._definitions.get(name)
             place = self._origins.place(known.defined_at) if isinstance(known, Definition) else None
-            notes.append(f"${name} defined at {place.file}:{place.line}" if place else f"${{{name}}}")
-        return "in expansion of " + ", ".join(notes)
+            notes.append(f"${name}, defined at {place.file}:{place.line}" if place else f"${{{name}}}")
+        return "in expansion of " + " and ".join(notes)
 
     def _push_lines(self, lines: list[str], used_at: LineId, note: str) -> None:
         self._pending.append((text, self._origins.add_expansion(used_at, text, note), None) for text in lines)
@@ -348,8 +351,8 @@ class LineReader:
 
     def _words(self, text: str, line: LineId) -> Iterator[Segment]:
         words, unmatched = split_words(text) if text.isascii() else self._split_any(text)
-        if unmatched:
-            self._unmatched(line)
+        if unmatched and line != self._quote_line:
+            self.open_quote = line
         if words:
             yield words, text, line
 

@@ -33,7 +33,7 @@ class Kind(Protocol):
     """The type of a keyword's value: how it is read, written and described.
 
     A kind that has ``pure = True`` makes the same value of the same words every time, whatever stands around them, so that a line
-    that repeats is read once.
+    that repeats is read once.  One that has ``splits_again = True`` splits the text of the line itself, as commands are split.
     """
 
     @property

@@ -5,7 +5,7 @@ split again into program and arguments.  Words after it name user and group, whe
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from keepalived_py.config.scripts import Fifo, Script, User
 from keepalived_py.parser import codes
@@ -27,6 +27,7 @@ class Command:
     force at its line.  `strict`: a command that cannot be used is an error, not a note.
     """
 
+    splits_again: ClassVar[bool] = True
     user: bool = True
     early: bool = False
     strict: bool = False

@@ -55,7 +55,13 @@ class FakeFacts:
         return self.keys.get(path, KeyFile(KeyFileState.UNREADABLE))
 
     def user(self, name: str, group: str | None = None) -> User | None:
-        return self.users.get(name) if group is None or group.lstrip(":") in ("", *self.users) else None
+        """Return the account; groups are named as users are, and everybody is in group 100 besides."""
+        account, wanted = self.users.get(name), (group or "").removeprefix(":")
+        if account is None or wanted not in ("", *self.users):
+            return None
+        gid = self.users[wanted].gid if wanted else account.gid
+        groups = (account.gid, 100) if group and group.startswith(":") else ()
+        return User(account.uid, gid, name, groups, wanted)
 
     def resolve(self, host: str) -> Address | None:
         return Address.parse(self.hosts[host]) if host in self.hosts else None
