@@ -257,7 +257,8 @@ class VrrpEngine:
         instance.feed(Input.RECOVERED_OWNER if owner else Input.RECOVERED, now, *causes)
         if instance.config.is_unicast and instance.source is not None and now >= self._shared.hold_until:
             self._announcer.own_address(instance, instance.source)
-        if group is not None:
+        # One that a reload has put into a group of masters joins them in its own time.
+        if group is not None and group.state is not State.MASTER:
             group.follow(instance, now, *causes)
 
     # ---- the host ----

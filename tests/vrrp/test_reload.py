@@ -330,3 +330,16 @@ def test_a_faulty_member_that_joins_puts_all_in_fault_and_one_that_leaves_lets_t
     assert [bench.router.state(name).name for name in "AB"] == ["FAULT", "FAULT"]
     bench.router.reload(A, broken)
     assert [bench.router.state(name).name for name in "AB"] == ["BACKUP", "FAULT"]
+
+
+def test_a_member_that_waits_for_its_vmac_does_not_disturb_a_master_group() -> None:
+    group = SyncGroup("G", ("A", "B"))
+    bench = Bench(A, vrrp=Vrrp((A,), (group,)))
+    bench.run(1)
+    bench.router.forget()
+    bench.router.reload(vrrp=Vrrp((A, replace(B, vmac=Vmac())), (group,)))
+    for _ in range(100):
+        bench.run(0.01)
+        assert bench.router.state("A").name == "MASTER"
+    assert bench.router.state("B").name == "MASTER"
+    assert [line for line in bench.router.fifo() if line.startswith("GROUP")] == []
