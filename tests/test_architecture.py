@@ -214,8 +214,14 @@ def test_every_package_has_its_map(package: str) -> None:
 def test_the_slip_is_seen(tmp_path: Path) -> None:
     """The readers above find what they are to find."""
     path = tmp_path / "slip.py"
-    path.write_text(
-        "import socket\nfrom time import sleep\ndef f():\n    import keepalived_py.daemon.parent\n    open('x')\n    socket.socket()\n"
-    )
+    lines = [
+        "import socket",
+        "from time import sleep",
+        "def f():",
+        " import keepalived_py.daemon.parent",
+        " open('x')",
+        " socket.socket()",
+    ]
+    path.write_text("\n".join(lines))
     assert [name for _, name in touched(path)] == ["time.sleep", "open", "socket.socket"]
     assert [name for _, name in ours(path)] == ["daemon.parent"]
