@@ -42,6 +42,8 @@ _BASE_SETTINGS: Final = {"arp_ignore": "1", "arp_filter": "1", "rp_filter": "0"}
 
 _VMAC_SETTINGS: Final = {"arp_ignore": "1", "accept_local": "1", "rp_filter": "0", "promote_secondaries": "1", "arp_filter": "0"}
 
+_ANNOUNCEMENTS: Final = {Family.INET: "gratuitous ARP", Family.INET6: "unsolicited Neighbour Advert"}
+
 
 class VrrpHost:
     """The host, as the VRRP engine changes it.  `router`: whether this host forwards, which neighbour adverts tell."""
@@ -123,6 +125,9 @@ class VrrpHost:
                     self._neighbours.announce(target.address, mac, target.interface)
                 except OSError as error:
                     failed[target.interface] = error
+                else:
+                    what = _ANNOUNCEMENTS[target.address.family]
+                    self._log.detail(f"Sending {what} on {target.interface} for {target.address}")
         for interface, why in failed.items():
             self._log.error(f"({action.instance}) cannot announce addresses on {interface}: {why.strerror}")
 

@@ -194,10 +194,18 @@ class Watching:
 
     def file(self, name: str, value: int) -> News | None:
         """Take a new number in a file."""
-        tracker = self._trackers.get((Kind.FILE, name))
-        if isinstance(tracker, FileTracker) and tracker.changed(value):
-            return self._spread((Kind.FILE, name))
-        return None
+        key = (Kind.FILE, name)
+        tracker = self._trackers.get(key)
+        if not isinstance(tracker, FileTracker):
+            return None
+        before = tracker.finding
+        if not tracker.changed(value):
+            return None
+        for instance, watch in self._watchers.get(key, []):
+            was, faulty = (bool(contribution(Kind.FILE, watch, finding).fault) for finding in (before, tracker.finding))
+            if was is not faulty:
+                self._out.log(f"({instance.config.name}): tracked file {name} {'now' if faulty else 'leaving'} FAULT state")
+        return self._spread(key)
 
     def bfd(self, name: str, *, up: bool) -> News | None:
         """Take a new state of a BFD session."""

@@ -285,6 +285,14 @@ def test_a_master_advertises_a_new_priority_from_the_next_advert_on() -> None:
     assert made.state == "BACKUP", "it waits for a higher advert to give way"
 
 
+def test_a_file_that_turns_into_a_fault_and_back_is_told() -> None:
+    made = weighing()
+    for value in (-254, -300, 0):
+        made.router.feed(FileContent("f", value))
+    lines = [line for line in made.router.log() if "tracked" in line]
+    assert lines == ["(V): tracked file f now FAULT state", "(V): tracked file f leaving FAULT state"]
+
+
 def test_a_backups_timer_moves_with_its_skew_time() -> None:
     made = weighing()
     made.run(0.1)
