@@ -105,6 +105,7 @@ class Desk:
         self.kernel = Kernel()
         self.missing: KernelError | None = None
         self.opened = 0
+        self.before_open: Callable[[], object] = lambda: None
         self.told: list[LvsTimeouts] = []
         self.restart(*servers, globals_=globals_, groups=groups)
 
@@ -124,6 +125,7 @@ class Desk:
 
     def _open(self, _globals: GlobalDefs) -> Sink:
         self.opened += 1
+        self.before_open()
         if self.missing is not None:
             raise self.missing
         return self.kernel

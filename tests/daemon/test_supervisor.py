@@ -252,6 +252,29 @@ def test_the_end_of_a_process_that_is_not_the_child_says_nothing() -> None:
     assert drive.supervisor.serves(CHECKER)
 
 
+BOTH = Wanted(frozenset({CHECKER, Child.VRRP}))
+
+
+def test_each_child_has_its_own_fate() -> None:
+    drive = Drive()
+    assert drive.feed(BOTH) == [Spawn(CHECKER, takes_over=False), Spawn(Child.VRRP, takes_over=False)]
+    drive.die(3)
+    assert drive.die(3) == []  # the checker's turn to wait
+    vrrp = drive.supervisor.pid(Child.VRRP)
+    assert drive.feed(Exited(Child.VRRP, vrrp, 3)) == [Spawn(Child.VRRP, takes_over=True)]
+    assert drive.feed(Wanted(frozenset({CHECKER}))) == [Kill(Child.VRRP, drive.pid, signal.SIGTERM)]
+    assert not drive.supervisor.serves(Child.VRRP)
+
+
+def test_the_end_of_one_for_good_ends_the_others_and_waits_for_them() -> None:
+    drive = Drive()
+    drive.feed(BOTH)
+    vrrp = drive.supervisor.pid(Child.VRRP)
+    assert drive.die(2) == [Kill(Child.VRRP, vrrp, signal.SIGTERM)]
+    assert drive.sleep() == [Kill(Child.VRRP, vrrp, signal.SIGKILL)]
+    assert drive.feed(Exited(Child.VRRP, vrrp, -9)) == [Finish(2)]
+
+
 EVENTS = st.one_of(
     st.sampled_from([EVERYONE, NOBODY, TimerFired(), StopRequested()]),
     st.sampled_from([0, 1, 2, 3, 70, -9, -15]).map(lambda status: Exited(CHECKER, -1, status)),

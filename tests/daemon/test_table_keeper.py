@@ -1,7 +1,9 @@
 """The table keeper against a simulated kernel: what it sends, what it leaves alone, and how it gets over refusals."""
 
+import asyncio
 import errno
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -308,6 +310,24 @@ def test_a_kernel_without_ip_vs_is_told_once_and_programmed_when_it_is_there(des
         "IPVS: virtual servers are checked but not programmed; trying again every 30 s",
         "IPVS: the kernel's interface is there now",
     ]
+
+
+def test_checks_go_on_while_the_way_to_the_kernel_takes_its_time(desk: Desk) -> None:
+    """Loading a module may take 20 seconds."""
+    release = threading.Event()
+    desk.before_open = lambda: release.wait(20)
+
+    async def main() -> None:
+        start = asyncio.create_task(desk.keeper.start(takes_over=False))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not start.done()
+        release.set()
+        await asyncio.wait_for(start, 10)
+        await desk.keeper.begin([publish({1: 1})])
+        assert VIP in desk.kernel.kernel.table()
+
+    run(main())
 
 
 def test_a_kernel_that_does_not_answer_is_as_good_as_none(desk: Desk) -> None:

@@ -198,3 +198,30 @@ def test_a_crash_leaves_the_table_and_the_next_start_tidies_up(shop: Shop, direc
     assert director.sent(count) == []
     assert director.daemon.stop(60) == 0
     assert table(shop) == theirs
+
+
+UNCHECKED = f"""\
+virtual_server {VIPS[0]} 80 {{
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 192.0.2.11 80 {{
+        weight 1
+    }}
+}}
+"""
+
+
+@pytest.mark.parametrize("words", ["net_namespace_ipvs {0}", "net_namespace {0}\nnet_namespace_ipvs"], ids=["named", "started in"])
+def test_ipvs_may_be_in_another_network_namespace(shop: Shop, director: Director, words: str) -> None:
+    name = f"ipvs-{os.getpid()}"
+    shop.director.run("ip", "netns", "add", name)
+    try:
+        director.configure(f"{words.format(name)}\n{UNCHECKED}")
+        director.start()
+        inside = shop.director.run("ip", "netns", "exec", name, "ipvsadm", "-Ln").count(f"{VIPS[0]}:80")
+        assert (inside, len(table(shop))) == ((1, 0) if words.startswith("net_namespace_ipvs") else (0, 1))
+        assert director.daemon.stop(60) == 0
+        assert table(shop) == {}
+    finally:
+        shop.director.run("ip", "netns", "del", name)

@@ -4,7 +4,8 @@ OPTIONS are keepalived-py's own.  The environment says what is observed:
 
     OBSERVED          file that gets one line for each request, when it is sent
     OBSERVED_KERNEL   "simulated": a `SimulatedIpvs` that outlives the checker process (it is made anew from that file each
-                      time it is opened), and is missing as long as the file OBSERVED.missing exists; otherwise the kernel
+                      time it is opened), missing while the file OBSERVED.missing exists, and out of reach while there is
+                      OBSERVED.hanging; otherwise the kernel
     OBSERVED_RETRY    seconds between attempts to reach the kernel
 
 `Observation` is what tests read the file with.
@@ -15,6 +16,7 @@ import errno
 import os
 import pickle
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -80,6 +82,11 @@ class Observation:
         """File that makes the kernel lack ip_vs."""
         return self.path.with_name(self.path.name + ".missing")
 
+    @property
+    def hanging(self) -> Path:
+        """File that keeps whoever opens the kernel's interface waiting, as a modprobe that hangs."""
+        return self.path.with_name(self.path.name + ".hanging")
+
 
 class ObservedSink(RecordingSink):
     """A simulated kernel that writes down what it is told."""
@@ -95,6 +102,8 @@ class ObservedSink(RecordingSink):
 
 
 def open_simulated(observation: Observation, _globals: GlobalDefs) -> Sink:
+    while observation.hanging.exists():
+        time.sleep(0.05)
     if observation.missing.exists():
         raise KernelError("GET_FAMILY", errno.ENOENT, "IPVS (kernel module ip_vs is not loaded; try: modprobe ip_vs)")
     return ObservedSink(observation)
@@ -107,7 +116,8 @@ def main() -> int:
     if os.environ["OBSERVED_KERNEL"] == "simulated":
         opener = partial(open_simulated, observation)
     else:
-        opener = partial(open_kernel, Path("/proc/self/ns/net"), trace=observation.write)
+        home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        opener = partial(open_kernel, Path(f"/proc/self/fd/{home}"), trace=observation.write)
     return run_daemon(settings_from(arguments, config_file(arguments), config_id(arguments)), opener)
 
 

@@ -396,6 +396,32 @@ def test_without_ip_vs_the_log_says_what_to_do_and_checks_go_on_until_it_is_ther
     director.expect("IPVS: the kernel's interface is there now")
 
 
+def test_a_kernel_that_hangs_at_the_start_does_not_hold_up_the_stop(director: Director) -> None:
+    director.observation.hanging.touch()
+    daemon = director.start(complete=False)
+    director.until(lambda: director.checker, "the checker has started")
+    started = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - started < 4
+    assert "did not end in time" not in daemon.text()
+    assert director.sent() == []
+
+
+def test_a_kernel_that_hangs_later_holds_up_neither_checks_nor_the_stop(director: Director) -> None:
+    director.observation.missing.touch()
+    director.configure(config(ONE, 8003))
+    daemon = director.start()
+    director.observation.hanging.touch()
+    director.until(lambda: "Removing service" in director.log(), "the dead one is found")
+    server = WebServer(director.node, 8003)
+    director.until(lambda: "Adding service" in director.log(), "it is back, and the loop still runs")
+    server.kill()
+    started = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - started < 5
+    assert "did not end in time" not in daemon.text()
+
+
 def test_a_host_without_ip_vs_for_real(node: Node, tmp_path: Path) -> None:
     if Path("/sys/module/ip_vs").exists():
         pytest.skip("this host has ip_vs")

@@ -80,6 +80,7 @@ def test_closed_standard_descriptors_become_null(closed: tuple[int, ...]) -> Non
 def test_daemonising_leaves_session_folder_and_terminal() -> None:
     def child() -> tuple[int, bytes]:
         reading, writing = os.pipe()
+        session = os.getsid(0)
         starter = os.fork()
         if not starter:
             os.close(reading)
@@ -88,7 +89,7 @@ def test_daemonising_leaves_session_folder_and_terminal() -> None:
             facts = (
                 os.getcwd(),
                 links,
-                os.getsid(0) not in (os.getpid(), os.getsid(os.getppid() or 1)),
+                os.getsid(0) not in (os.getpid(), session),
                 os.getpgrp() == os.getsid(0),
             )
             os.write(writing, repr(facts).encode())
