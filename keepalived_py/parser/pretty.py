@@ -32,7 +32,12 @@ def pretty(text: str) -> str:
         if not code:
             lines.append((INDENT * depth + comment) if comment else "")
             continue
-        for part in _statements(code):
+        parts = list(_statements(code))
+        if any(_OPAQUE.match(part) for part in parts[1:]):  # would mean something else at the head of a line
+            lines.append(INDENT * depth + code)
+            depth = max(0, depth + sum(part.endswith("{") - (part == "}") for part in parts))
+            parts = []
+        for part in parts:
             if part == "}":
                 depth = max(0, depth - 1)
             lines.append(INDENT * depth + part)

@@ -1,7 +1,7 @@
 """`parser.pretty`: shape without loss."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keepalived_py.parser.pretty import pretty, split_comment
@@ -49,6 +49,8 @@ def test_a_file_is_put_into_shape() -> None:
 
 
 @given(st.text(st.sampled_from(' \t\n"\\#!{}$~=ab1'), max_size=120))
+@example("{~{1")
+@example("a { $X=1 }\nb")
 def test_shaping_twice_is_shaping_once(text: str) -> None:
     once = pretty(text)
     assert pretty(once) == once
