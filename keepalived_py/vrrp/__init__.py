@@ -15,7 +15,7 @@ Read in this order:
     notices, explain   what scripts, FIFOs and mails are told; why each transition happened
     instance, sync     one virtual router; routers that change state together
     links              sockets and interfaces that all of them need
-    roster, reload     who takes part; what survives a reload
+    roster, reload     who takes part; what survives a reload;  lag: what a pause of this process means
     engine             all of it:  handle(event, now) -> list[Action],  deadline(),  snapshot() (snapshot, showing)
     io, sockets, filter    the only I/O: the loop around the engine, raw sockets, what the kernel keeps away from them
 

@@ -4,11 +4,8 @@
     AdvertReceived          packet -> instance -> input of its state machine -> its sync group
     TimerFired              whatever is due
     facts about the host    standing of the instances that are concerned -> FAULT, recovery, priority
+    a deadline overdue      `lag`: this process did not run -> whom that concerns waits anew
     Stopping                everybody resigns
-
-Own lag: when a deadline of ours is overdue by more than a router's silence may last, this process did not run, and that nothing was
-heard means nothing.  Masters (but for the address owner, who wins anyway) then give up without a word, backups wait anew; `now` is
-all that is needed to tell.
 
 No socket, no clock, no file, no process.
 """
@@ -21,7 +18,7 @@ from keepalived_py.deadlines import Deadlines
 from keepalived_py.errors import PeerError
 from keepalived_py.tracking.trackers import ScriptExit
 from keepalived_py.units import MICRO_PER_SECOND, Micro
-from keepalived_py.vrrp.actions import Action, Level, LvsSyncState, SyncRole
+from keepalived_py.vrrp.actions import Action, LvsSyncState, SyncRole
 from keepalived_py.vrrp.announce import Announcer
 from keepalived_py.vrrp.events import (
     AddressAdded,
@@ -50,6 +47,7 @@ from keepalived_py.vrrp.explain import Cause, CauseKind, span_text
 from keepalived_py.vrrp.facts import Facts
 from keepalived_py.vrrp.fsm import Input, State
 from keepalived_py.vrrp.instance import Instance, Shared
+from keepalived_py.vrrp.lag import LagWatch
 from keepalived_py.vrrp.links import Links
 from keepalived_py.vrrp.outbox import Outbox
 from keepalived_py.vrrp.packet import Frame, take_apart
@@ -70,10 +68,9 @@ _REMOVED = Cause(CauseKind.OPERATOR, "a reload removed it")
 
 
 class VrrpEngine:
-    """The virtual routers of a process.  `own_lags`: how often it slept too long."""
+    """The virtual routers of a process."""
 
     def __init__(self) -> None:
-        self.own_lags = 0
         self._out = Outbox()
         self._deadlines: Deadlines[TimerKey] = Deadlines()
         self._facts = Facts()
@@ -84,7 +81,7 @@ class VrrpEngine:
         self._statics = Statics(self._out)
         self._roster = Roster(self._shared, self._facts, self._links, self._watching)
         self._globals = GlobalDefs()
-        self._lag_noticed: Micro | None = None
+        self._lag = LagWatch()
         self._started = False
         self._stopped = False
 
@@ -104,7 +101,7 @@ class VrrpEngine:
 
     def snapshot(self) -> Snapshot:
         """Return plain values of everything, in the order of the configuration."""
-        return snapshot_of(self._roster, self._watching, self._facts, self._links, self.own_lags)
+        return snapshot_of(self._roster, self._watching, self._facts, self._links, self._lag.count)
 
     def _take(self, event: Single, now: Micro) -> None:
         match event:
@@ -340,18 +337,9 @@ class VrrpEngine:
             self._lagged(Micro(now - due), now)
 
     def _lagged(self, paused: Micro, now: Micro) -> None:
-        if now == self._lag_noticed:
-            return
-        victims = [instance for instance in self._roster if _slept_too_long(instance, paused, now)]
-        if not victims:
-            return
-        self.own_lags += 1
-        self._lag_noticed = now
-        seconds = f"{paused // MICRO_PER_SECOND}.{paused % MICRO_PER_SECOND:06d}"
-        why = "this process did not run, so what was not heard means nothing"
-        self._out.log(f"VRRP thread timer expired {seconds} seconds ago: {why}", Level.WARNING)
+        """Let those whom a pause concerns fall back to waiting."""
         cause = Cause(CauseKind.LAG, f"this process did not run for {span_text(paused)}")
-        for instance in victims:
+        for instance in self._lag.victims(self._roster, self._shared, paused, now):
             was_master = instance.state is State.MASTER
             if instance.state in (State.MASTER, State.BACKUP):
                 instance.feed(Input.OWN_LAG, now, cause)
@@ -367,6 +355,7 @@ class VrrpEngine:
         shared.old_group = globals_.vrrp.mcast_group4
         shared.no_email_faults = globals_.no_email_faults
         shared.sync_instance = None if globals_.lvs_sync_daemon is None else globals_.lvs_sync_daemon.instance
+        shared.least_pause = None
         self._announcer.configure(event.vrrp.garp_groups, globals_.vrrp.garp_interval, globals_.vrrp.gna_interval)
 
     def _start(self, event: Started, now: Micro) -> None:
@@ -386,10 +375,15 @@ class VrrpEngine:
             group.start()
         for instance in plan.new:
             self._begin(instance, now, _STARTED)
-        if self._shared.sync_instance in self._roster.instances:
-            self._out.add(LvsSyncState(str(self._shared.sync_instance), SyncRole.BACKUP))
+        self._start_sync_daemon()
         # Scripts run for the first time at once.
         self._fire(now)
+
+    def _start_sync_daemon(self) -> None:
+        followed = self._roster.instances.get(self._shared.sync_instance or "")
+        if followed is not None:
+            role = SyncRole.MASTER if followed.state is State.MASTER else SyncRole.BACKUP
+            self._out.add(LvsSyncState(followed.config.name, role))
 
     def _hold(self, event: Started, now: Micro) -> None:
         """Let nobody become master before the delay at start is over."""
@@ -419,6 +413,10 @@ class VrrpEngine:
 
     def _reload(self, event: Reloaded, now: Micro) -> None:
         """Change what is different.  What ends is removed before anything is added, for it may have moved from one to another."""
+        before = self._globals.lvs_sync_daemon
+        followed = self._shared.sync_instance if before != event.globals.lvs_sync_daemon else None
+        if followed in self._roster.instances:
+            self._out.add(LvsSyncState(str(followed), SyncRole.STOPPED))
         self._configure(event)
         self._statics.change(event.vrrp)
         plan = self._roster.match(event.vrrp, event.globals, now)
@@ -436,6 +434,8 @@ class VrrpEngine:
             group.settle(now)
         for instance in plan.kept:
             self._evaluate(instance, now, _CHANGED)
+        if before != event.globals.lvs_sync_daemon:
+            self._start_sync_daemon()
         if event.globals.fifo_write_vrrp_states_on_reload:
             for group in self._roster.groups.values():
                 group.repeat()
@@ -485,13 +485,3 @@ def _is_for_others(frame: Frame, instance: Instance) -> bool:
     if frame.family is not Family.INET6 or frame.destination is None:
         return False
     return frame.destination.is_multicast is instance.config.is_unicast
-
-
-def _slept_too_long(instance: Instance, paused: Micro, now: Micro) -> bool:
-    """Whether a pause was so long that others may have become master, or that a master may have been missed."""
-    if instance.state is State.BACKUP:
-        return paused > instance.down_interval()
-    if instance.state is not State.MASTER or instance.config.is_owner or instance.last_advert_sent is None:
-        return False
-    silent = now - instance.last_advert_sent
-    return paused + instance.config.advert_int >= silent > instance.others_down_interval()

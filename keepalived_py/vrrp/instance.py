@@ -42,7 +42,8 @@ class Shared:
     """What all instances of an engine have in common.
 
     `hold_until`: no instance becomes master before (``vrrp_startup_delay``).  `old_group`: the group that checksums of keepalived
-    before 1.3.6 are made over.  `sync_instance`: the name of the one that the IPVS sync daemon follows.
+    before 1.3.6 are made over.  `sync_instance`: the name of the one that the IPVS sync daemon follows.  `least_pause`: no instance
+    cares about a shorter pause of this process; None: to be worked out anew.
     """
 
     outbox: Outbox
@@ -54,6 +55,7 @@ class Shared:
     old_group: Address = field(default=Address(b"\xe0\x00\x00\x12"))
     no_email_faults: bool = False
     sync_instance: str | None = None
+    least_pause: Micro | None = None
 
 
 class Instance:
@@ -125,6 +127,11 @@ class Instance:
         config = self.config
         priority = config.timer_expired_backup or self._timer_priority
         return master_down_interval(config.version, priority, config.advert_int, config.down_timer_adverts)
+
+    def least_pause(self) -> Micro:
+        """Return the shortest pause of this process that can matter, whatever state and priority are."""
+        interval, config = min(self.master_interval, self.config.advert_int), self.config
+        return Micro((config.down_timer_adverts - 1) * interval + shortest_skew(config.version, interval))
 
     @property
     def _timer_priority(self) -> int:
@@ -289,7 +296,11 @@ class Instance:
         if self.config.version == VERSION_3 and advert.interval not in (0, self.master_interval):
             before, after = self.master_interval // 1000, advert.interval // 1000
             self._out.detail(f"({self.config.name}) advertisement interval updated from {before}ms to {after}ms by master")
-            self.master_interval = advert.interval
+            self._use_interval(advert.interval)
+
+    def _use_interval(self, interval: Micro) -> None:
+        self.master_interval = interval
+        self._shared.least_pause = None
 
     def _delay_preemption(self, advert: Advert, now: Micro) -> None:
         """Start the delay at the first advert of lower priority, and forget it at one that is not."""
@@ -379,7 +390,7 @@ class Instance:
         if self.master_interval != config.advert_int:
             before, after = self.master_interval // 1000, config.advert_int // 1000
             self._out.detail(f"({config.name}) changing advert interval from {before}ms to locally configured {after}ms")
-            self.master_interval = config.advert_int
+            self._use_interval(config.advert_int)
         self._holdings.put_up(config, self.placement)
         self._enter(row.after, now, causes)
         self._shared.announcer.became_master(self, now)
@@ -422,7 +433,7 @@ class Instance:
         self._settle_as_backup()
         self._enter(row.after, now, causes)
         self._notify()
-        self.master_interval = self.config.advert_int
+        self._use_interval(self.config.advert_int)
         self._arm(self.down_interval, now)
 
     def _settle_as_backup(self) -> None:
@@ -472,7 +483,7 @@ class Instance:
             self._holdings.remove_differences(old, before, config, placement)
             self._outdated = (old, before)
         if config.advert_int != old.advert_int and self.state is not State.BACKUP:
-            self.master_interval = config.advert_int
+            self._use_interval(config.advert_int)
         if self.state is State.MASTER and config.advert_int != old.advert_int:
             self._arm(self._own_interval, now)
         elif self.state is State.BACKUP:

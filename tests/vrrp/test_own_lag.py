@@ -133,3 +133,13 @@ def test_a_group_gives_up_together() -> None:
     bench.router.resume()
     assert [bench.router.state(name).name for name in "AB"] == ["BACKUP", "BACKUP"]
     assert bench.router.fifo()[-1] == 'GROUP "G" BACKUP 0'
+
+
+def test_a_learnt_short_interval_makes_short_pauses_matter() -> None:
+    bench = Bench(replace(HIGH, advert_int=micro(1)))
+    bench.advert(200, config=replace(HIGH, advert_int=micro(0.01)))
+    bench.run(0.01)
+    bench.router.pause()
+    bench.run(0.1)
+    bench.router.resume()
+    assert bench.state == "BACKUP" and bench.router.engine.snapshot().own_lags == 1

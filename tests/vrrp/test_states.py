@@ -387,6 +387,33 @@ def test_order_at_a_stop() -> None:
     assert role is SyncRole.STOPPED
 
 
+def test_the_sync_daemon_follows_its_instance_and_a_reload_that_changes_it() -> None:
+    def roles(bench: Bench) -> list[str]:
+        return [action.role.value for action in bench.router.of(LvsSyncState)]
+
+    bench = Bench(PLAIN, globals_=SYNC)
+    assert roles(bench) == ["backup"]
+    bench.until_master()
+    bench.advert(200)
+    assert roles(bench) == ["backup"]
+    bench.until_master()
+    bench.router.reload(PLAIN, globals_=SYNC)
+    assert roles(bench) == []
+    bench.router.reload(PLAIN, globals_=GlobalDefs(lvs_sync_daemon=LvsSyncDaemon("eth0", instance="V")))
+    assert roles(bench) == ["stopped", "master"]
+    bench.router.reload(PLAIN)
+    assert roles(bench) == ["stopped", "master", "stopped"]
+
+
+def test_skip_check_adv_addr_compares_lists_only_when_the_master_changes() -> None:
+    other = replace(PLAIN, virtual_addresses=vips(7, 8))
+    for skip, errors in ((False, 3), (True, 2)):
+        bench = Bench(replace(PLAIN, skip_check_adv_addr=skip))
+        for number in (2, 2, 3):
+            bench.advert(200, number, config=other)
+        assert bench.router.instance().statistics.addr_list_err == errors
+
+
 def test_what_scripts_fifo_and_mail_are_told() -> None:
     bench = Bench(FULL)
     bench.run(1)
