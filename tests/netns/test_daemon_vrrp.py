@@ -353,6 +353,77 @@ def test_a_virtual_mac(routers: tuple[Router, Router], ear: Ear) -> None:
     right.node.run("ip", "neighbour", "flush", "to", "192.0.2.100")
 
 
+def test_a_virtual_mac_for_ipv6(routers: tuple[Router, Router], ear: Ear) -> None:
+    left, right = routers
+    left.configure(ROOT + instance("V", "right", 100, LINK_LOCAL, "2001:db8::100/64", more="use_vmac"))
+    left.start()
+    left.becomes("MASTER")
+    assert "00:00:5e:00:02:33" in left.node.run("ip", "link", "show", "vrrp.51")
+    ear.forget()
+    sent = ear.wait(3, 51)
+    assert {one.mac for one in sent} == {"00:00:5e:00:02:33"}
+    assert len({one.source for one in sent}) == 1 and sent[0].source.startswith("fe80::")
+    left.until(lambda: left.has("2001:db8::100/64"), "the address is there")
+    right.node.run("ping", "-6", "-c1", "-W5", "2001:db8::100")
+    ear.listen()
+    assert any(frame[:6] == bytes.fromhex("00005e000233") for frame in ear.frames)
+    right.node.run("ip", "neighbour", "flush", "to", "2001:db8::100")
+
+
+def test_a_virtual_mac_that_somebody_removes_comes_back(routers: tuple[Router, Router]) -> None:
+    left, _ = routers
+    alone(left, more="use_vmac vrrp.51")
+    left.until(lambda: left.has(VIP), "the address is there")
+    mark = left.daemon.mark()
+    left.node.run("ip", "link", "delete", "vrrp.51")
+    left.becomes("MASTER", since=mark)
+    left.until(lambda: VIP in left.node.run("ip", "-o", "address", "show", "dev", "vrrp.51"), "it is on the new one")
+    assert left.states(since=mark)[0] == "FAULT"
+
+
+def test_an_interface_that_comes_and_goes(routers: tuple[Router, Router], pair: Pair) -> None:
+    left, _ = routers
+    left.configure(root("dynamic_interfaces") + instance("V", "late", 100, VIP))
+    left.start()
+    left.becomes("FAULT")
+    for _ in range(2):
+        mark = left.daemon.mark()
+        pair.left.ip("link add late type veth peer name peer", "link set peer up", "link set late up")
+        pair.left.ip("address add 198.51.100.1/24 dev late")
+        left.becomes("MASTER", since=mark)
+        left.until(lambda: left.has(VIP), "the address is there")
+        mark = left.daemon.mark()
+        with Ear(pair.left, "late") as ear:
+            ear.wait(3, 51)
+        pair.left.ip("link delete late")
+        left.becomes("FAULT", since=mark)
+    assert left.daemon.stop() == 0
+
+
+def test_static_addresses_and_routes(routers: tuple[Router, Router]) -> None:
+    left, _ = routers
+    static = """\
+static_ipaddress {
+ 203.0.113.20/32 dev right
+}
+static_routes {
+ 198.51.100.0/24 via 192.0.2.2 dev right
+}
+static_rules {
+ from 203.0.113.20 table 77 priority 701
+}
+"""
+    left.configure(ROOT + static + instance("V", "right", 100, VIP))
+    left.start()
+    left.until(lambda: left.has("203.0.113.20/32"), "the address is there")
+    assert "198.51.100.0/24 via 192.0.2.2" in left.node.run("ip", "route")
+    assert "from 203.0.113.20 lookup 77" in left.node.run("ip", "rule")
+    left.configure(ROOT + instance("V", "right", 100, VIP))
+    left.reload()
+    left.until(lambda: not left.has("203.0.113.20/32"), "the address is gone")
+    assert "198.51.100.0/24" not in left.node.run("ip", "route")
+
+
 def test_addresses_that_are_not_accepted(routers: tuple[Router, Router]) -> None:
     left, right = routers
     alone(left, "192.0.2.100/32", more="no_accept")

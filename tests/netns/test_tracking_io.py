@@ -18,6 +18,7 @@ from keepalived_py.config.tracking import InitFile, ParamMatch, TrackFile, Track
 from keepalived_py.system.host_state import HostState
 from keepalived_py.system.link_messages import macvlan_request
 from keepalived_py.system.rtnetlink import RouteSocket
+from keepalived_py.system.sysctl import read
 from keepalived_py.tracking.io import ScriptResult, ScriptRuns, TrackedFiles, initialise, read_number
 from keepalived_py.tracking.processes import ProcessCounts, events, matches
 from keepalived_py.units import micro
@@ -258,6 +259,41 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> N
         assert again.clean_up_after_the_last_run() == 0
         link.close()
     assert len(complaints) == 1 and "no interface nowhere" in complaints[0]
+
+
+def test_settings_and_tables_of_a_killed_run_are_put_back(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    names = ("ipv4/conf/lo/arp_ignore", "ipv4/conf/lo/rp_filter", "ipv4/conf/lo/promote_secondaries")
+    with Lab() as lab:
+        here = lab.node("here")
+        with here.entered():
+            before = [read(name) for name in names]
+            link = RouteSocket()
+            killed = HostState(link, record, pytest.fail)
+            for name in names:
+                killed.borrow(name, "1")
+                killed.borrow(name, "0")
+            killed.claim_table("ip", "mine")
+            here.run("nft", "add", "table", "ip", "mine")
+            here.run("nft", "add", "table", "ip", "other")
+            strange = "setting ipv4/ip_forward 1\nsetting ipv4/conf/../../../x/arp_ignore 1\nsetting ipv4/conf/lo/arp_ignore x\n"
+            with record.open("a") as stream:  # whatever else the record may hold does no harm
+                stream.write(strange + "table ip other; flush ruleset\ntable inet x\nsetting ipv4/conf/lo/forwarding 0\n")
+            forwarding = read("ipv4/ip_forward"), read("ipv4/conf/lo/forwarding")
+
+            HostState(link, record, pytest.fail).clean_up_after_the_last_run()
+            assert [read(name) for name in names] == before
+            assert (read("ipv4/ip_forward"), read("ipv4/conf/lo/forwarding")) == forwarding
+            assert here.run("nft", "list", "tables").split() == ["table", "ip", "other"]
+            assert not record.exists()
+            orderly = HostState(link, record, pytest.fail)
+            for name in names:
+                orderly.borrow(name, "1")
+            orderly.give_back(names[0])
+            orderly.give_back_all()
+            assert [read(name) for name in names] == before
+            assert not record.exists()
+            link.close()
 
 
 def test_what_somebody_else_configured_stays(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def config(*, ours: bool, priority: int) -> str:
 
 
 COMPLAINTS = re.compile(
-    r"checksum|mismatch|authentication|auth |invalid|bogus|ignor|discard|not associated|sequence|length|TTL|hop limit|error|"
+    r"checksum|mismatch|authentication|auth |invalid|bogus|ignor|discard|not present|associated|sequence|length|TTL|hop limit|error|"
     r"differ|expected|reject|wrong|Traceback",
     re.IGNORECASE,
 )
