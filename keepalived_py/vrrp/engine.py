@@ -52,7 +52,8 @@ from keepalived_py.vrrp.links import Links
 from keepalived_py.vrrp.outbox import Outbox
 from keepalived_py.vrrp.packet import Frame, take_apart
 from keepalived_py.vrrp.receiving import Advert
-from keepalived_py.vrrp.roster import Roster
+from keepalived_py.vrrp.reload import Restart, absorb
+from keepalived_py.vrrp.roster import Plan, Roster
 from keepalived_py.vrrp.showing import snapshot_of
 from keepalived_py.vrrp.snapshot import Snapshot
 from keepalived_py.vrrp.statics import Statics
@@ -420,7 +421,7 @@ class VrrpEngine:
         self._configure(event)
         self._statics.change(event.vrrp)
         plan = self._roster.match(event.vrrp, event.globals, now)
-        for instance in plan.ended:
+        for instance in plan.ended.values():
             self._end(instance, now)
         self._roster.admit(event.vrrp, event.tracking, event.globals, now, reloaded=True)
         self._links.open()
@@ -429,7 +430,7 @@ class VrrpEngine:
         for instance in plan.new:
             if not instance.config.is_owner:
                 instance.remove_leftovers()
-            self._begin(instance, now, _RELOADED)
+            self._begin(instance, now, _why_new(instance, plan))
         for group in self._roster.groups.values():
             group.settle(now)
         for instance in plan.kept:
@@ -464,6 +465,15 @@ class VrrpEngine:
         if not self._shared.command_line.dont_release_vrrp:
             self._links.remove_interfaces()
         self._stopped = True
+
+
+def _why_new(instance: Instance, plan: Plan) -> Cause:
+    """Say what a reload has to do with a new instance: it is new, or is no longer the virtual router that had its name."""
+    old = plan.ended.get(instance.config.name)
+    verdict = None if old is None else absorb(old.config, instance.config)
+    if isinstance(verdict, Restart):
+        return Cause(CauseKind.OPERATOR, f"a reload made it another virtual router: {verdict.reason}")
+    return _RELOADED
 
 
 def _addressee(candidates: list[Instance], frame: Frame) -> Instance | None:

@@ -3,7 +3,7 @@
 What becomes of each instance at a reload is decided in `reload`; this carries it out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from keepalived_py.config.globals import GlobalDefs
@@ -22,11 +22,11 @@ from keepalived_py.vrrp.watching import Watching
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a configuration means for the instances: those that go on, those that are new, those that end."""
+    """What a configuration means for the instances: those that go on, that are new, that end (by name)."""
 
     kept: tuple[Instance, ...]
     new: tuple[Instance, ...]
-    ended: tuple[Instance, ...]
+    ended: Mapping[str, Instance]
 
 
 class Roster:
@@ -78,7 +78,7 @@ class Roster:
                 kept.append(instance)
             self.instances[config.name] = instance
         self._by_id = {instance.id: instance for instance in self}
-        return Plan(tuple(kept), tuple(new), tuple(old.values()))
+        return Plan(tuple(kept), tuple(new), old)
 
     def admit(self, vrrp: Vrrp, tracking: Tracking, globals_: GlobalDefs, now: Micro, *, reloaded: bool) -> None:
         """Join those who take part to the host, watch for them, group them."""

@@ -212,6 +212,8 @@ def test_another_identity_ends_the_old_one_and_starts_the_new_one() -> None:
     opened = next(index for index, action in enumerate(actions) if isinstance(action, OpenChannel))
     closed = next(index for index, action in enumerate(actions) if isinstance(action, CloseChannel))
     assert opened < closed
+    why = "INIT -> BACKUP: a reload made it another virtual router: its multicast group has changed"
+    assert str(bench.router.instance().history[-1]) == why
     bench.run(1)
     assert bench.router.of(SendAdvert)[-1].destination == GROUP
 
