@@ -81,10 +81,10 @@ class Check:
     """State of one checker.
 
     `running`: a probe is under way; else a timer for `schedule.due` is set.  `last`: what the last run found; `settled`: what the
-    last run found that counts.
+    last run found that counts.  `joined`: one of the uses has not had a result.
     """
 
-    __slots__ = ("id", "last", "running", "schedule", "settled", "spec", "uses")
+    __slots__ = ("id", "joined", "last", "running", "schedule", "settled", "spec", "uses")
 
     def __init__(self, id: int, spec: Checker, schedule: Schedule) -> None:
         self.id = id
@@ -93,6 +93,7 @@ class Check:
         self.running = False
         self.last: Outcome | None = None
         self.settled: Outcome | None = None
+        self.joined = False
         self.uses: list[Use] = []
 
     @property
@@ -108,7 +109,7 @@ class Check:
     @property
     def suspended(self) -> bool:
         """Whether nobody wants it to run now."""
-        return all(use.service.suspended for use in self.uses)
+        return self.uses[0].service.suspended  # Those that can be suspended share with nobody else: they all are, or none.
 
     def rebind(self, spec: Checker) -> None:
         """Use an equal `spec` in place of the present one, so that the configuration it came from can be freed."""

@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import ssl
+from collections import deque
 from typing import Final
 
 from keepalived_py.config.checkers import Checker
@@ -81,6 +82,7 @@ class ProbeDriver:
         self._by_fd: dict[int, _Run] = {}
         self._dying: dict[int, Program] = {}
         self._waiting: dict[int, tuple[Checker, int]] = {}
+        self._queue: deque[int] = deque()
         self._deadlines = Timers()
         self._done: list[ProbeDone] = []
         self._starts_left = _STARTS_PER_POLL
@@ -95,13 +97,16 @@ class ProbeDriver:
 
     def start(self, id: int, checker: Checker, step: int, now: Micro) -> None:
         """Start a probe, or let it wait for a place; `poll` returns its result."""
-        self._waiting[id] = (checker, step)
-        if len(self._waiting) == 1:
-            self._launch(now)
+        if not self._waiting and self._starts_left > 0 and len(self._runs) < self._room:
+            self._begin(id, checker, step, now)
+        else:
+            self._wait_for_a_place(id, checker, step)
 
     def cancel(self, id: int) -> None:
         """Forget a probe, wherever it is."""
         self._waiting.pop(id, None)
+        if not self._waiting:
+            self._queue.clear()
         run = self._runs.get(id)
         if run is not None:
             self._drop(run)
@@ -133,6 +138,7 @@ class ProbeDriver:
     def close(self) -> None:
         """Drop everything; programs that were running are killed and waited for, though not for ever."""
         self._waiting.clear()
+        self._queue.clear()
         for run in list(self._runs.values()):
             self._drop(run)
         while self._dying:
@@ -151,11 +157,22 @@ class ProbeDriver:
     def _launch(self, now: Micro) -> None:
         """Start what waits, as long as there are descriptors and the loop has not been held up for too long."""
         while self._waiting and self._starts_left > 0 and len(self._runs) < self._room:
-            id = next(iter(self._waiting))
-            self._starts_left -= 1
-            run = _Run(id, *self._waiting.pop(id))
-            self._runs[id] = run
-            self._follow(run, run.probe.begin(now), now)
+            id = self._queue.popleft()
+            waited = self._waiting.pop(id, None)
+            if waited is not None:  # else it was cancelled
+                self._begin(id, *waited, now)
+
+    def _begin(self, id: int, checker: Checker, step: int, now: Micro) -> None:
+        self._starts_left -= 1
+        run = _Run(id, checker, step)
+        self._runs[id] = run
+        self._follow(run, run.probe.begin(now), now)
+
+    def _wait_for_a_place(self, id: int, checker: Checker, step: int) -> None:
+        """Put a probe into the queue; one that waits already keeps its place."""
+        if id not in self._waiting:
+            self._queue.append(id)
+        self._waiting[id] = (checker, step)
 
     def _follow(self, run: _Run, steps: Steps, now: Micro) -> None:
         """Carry out steps in order; a step that ends the run makes those after it void."""
@@ -246,7 +263,7 @@ class ProbeDriver:
             return
         # Somebody else holds the descriptors that were meant for us: wait until one of our runs ends.
         self._drop(run)
-        self._waiting[run.id] = (run.checker, run.step)
+        self._wait_for_a_place(run.id, run.checker, run.step)
         self._room = len(self._runs)
 
     def _ready(self, run: _Run, events: int, now: Micro) -> None:

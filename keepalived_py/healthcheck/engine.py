@@ -156,6 +156,9 @@ class CheckEngine:
         if verdict.settles:
             check.settled = outcome
         reweighs = verdict.settles and (_weighs(outcome) or _weighs(weighed))
+        if verdict is Verdict.NONE and was_up and not reweighs and not check.joined:
+            return  # All is well, as it was: the common case.
+        check.joined = check.joined and not verdict.settles
         result = _Result(verdict, outcome, step, was_up, had_run, before, reweighs)
         for use in tuple(check.uses):
             self._tell(check, use, result, now)

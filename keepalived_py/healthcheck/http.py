@@ -141,7 +141,7 @@ class HttpProbe(Probe):
         reply, url = self._reply, self._url
         if reply.problem is not None and not self._seen_enough():
             return reply.problem, ""
-        if not any(reply.status in allowed for allowed in url.status_codes or _DEFAULT_STATUS):
+        if not _allowed(reply.status, url.status_codes or _DEFAULT_STATUS):
             return Reason.BAD_STATUS, str(reply.status)
         if url.digest is not None and not reply.digest_is(url.digest):
             return Reason.DIGEST_MISMATCH, ""
@@ -154,6 +154,13 @@ class HttpProbe(Probe):
         regex = self._url.regex
         cut_short = self._reply.problem is Reason.TOO_MUCH_DATA and self._reply.status != 0
         return cut_short and regex is not None and not regex.no_match and self._url.digest is None
+
+
+def _allowed(status: int, ranges: tuple[StatusRange, ...]) -> bool:
+    for allowed in ranges:  # noqa: SIM110  (a generator would cost more than all the comparisons)
+        if allowed.first <= status <= allowed.last:
+            return True
+    return False
 
 
 class HttpKind(Kind[HttpCheck]):

@@ -47,6 +47,7 @@ class Registry:
         sharing = (spec, service.pool.config.target if service.ranges else None) if kind.shareable(spec) else None
         known = None if sharing is None else self._shared.get(sharing)
         if known is not None and may_join(known, spec, birth):
+            known.joined = known.joined or known.schedule.has_run
             known.uses.append(Use(service, key, joined=known.schedule.has_run))
             return known
         check = self._make(spec, kind, birth, now)
