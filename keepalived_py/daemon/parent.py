@@ -92,6 +92,7 @@ class Parent:
         self._finished: int | None = None
         self._reload_wanted = False
         self._silent: set[Child] = set()
+        self._awaited = "Startup complete"
 
     def run(self) -> int:
         """Run the daemon; return its exit status."""
@@ -120,11 +121,9 @@ class Parent:
         self._serve_signals()
         if self._supervisor.stopping:
             return
-        self._silent = set(Child)
         wanted = self._wanted()
         self._feed(Wanted(wanted))
-        for child in set(Child) - wanted:
-            self._is_up(child)
+        self._await_all(wanted)
 
     def _wanted(self) -> frozenset[Child]:
         """Return which children the configuration and the command line call for."""
@@ -139,12 +138,19 @@ class Parent:
             self._log.warning("Warning - keepalived has no configuration to run")
         return frozenset(wanted)
 
+    def _await_all(self, wanted: frozenset[Child]) -> None:
+        """Wait for each child that there is to say that it is up to date."""
+        self._silent = set(Child)
+        for child in set(Child) - wanted:
+            self._is_up(child)
+
     def _is_up(self, child: Child) -> None:
-        """Note that a child works, or is not needed; the start is complete when that is so of all of them."""
+        """Note that a child works, or is not needed; a start or a reload is complete when that is so of all of them."""
         if child in self._silent:
             self._silent.discard(child)
             if not self._silent:
-                self._log.info("Startup complete")
+                self._log.info(self._awaited)
+                self._awaited = "Reload complete"
 
     # The loop ------------------------------------------------------------------------------------------------
 
@@ -334,6 +340,7 @@ class Parent:
                 channel.send(self._reload_of(child, decision))
                 self._watch(child, channel)
         self._feed(Wanted(wanted))
+        self._await_all(wanted)
 
     def _reload_of(self, child: Child, decision: Accepted) -> Message:
         """Return what a child is to be told of a new configuration."""

@@ -507,6 +507,7 @@ def test_a_reload_changes_what_is_different_and_nothing_else(routers: tuple[Rout
     changed = instance("V", "right", 120, VIP, "203.0.113.4/32", more="virtual_routes {\n 198.51.100.0/24 via 192.0.2.2\n }")
     left.configure(ROOT + kept + changed + instance("NEW", "right", 100, "203.0.113.5/32", vrid=54))
     left.reload()
+    left.expect("Reload complete$", mark)
     left.becomes("MASTER", "NEW")
     wanted = ("203.0.113.50/32", VIP, "203.0.113.4/32", "203.0.113.5/32")
     left.until(lambda: left.has(*wanted), "the new addresses are there")
@@ -531,6 +532,7 @@ def test_a_refused_reload_changes_nothing(routers: tuple[Router, Router], ear: E
     mark = left.daemon.mark()
     left.configure(ROOT + "vrrp_instance V {\n interface right\n virtual_router_id\n}\n")
     assert "Reload refused" in left.reload()
+    assert left.log().count("complete\n") == 1
     ear.wait(len(ear.of(51)) + 5, 51)
     assert left.has(VIP)
     assert largest_gap(ear, 51) < SILENCE
