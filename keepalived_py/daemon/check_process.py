@@ -80,6 +80,7 @@ class _CheckProcess:
     def __init__(self, born: Inheritance, log: Log, descriptors: int) -> None:
         self._born = born
         self._log = log
+        self._descriptors = descriptors
         self._globals = born.config.globals
         self._lvs = born.config.lvs
         self._lifeline = Lifeline()
@@ -117,7 +118,9 @@ class _CheckProcess:
         """Start the checks, and only then listen to the parent: a reload is a change of what has been started."""
         self._fifos.open((self._globals.notify_fifo, self._globals.lvs_notify_fifo))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._driver = ProbeDriver(limit=max(1, soft - _RESERVED_DESCRIPTORS), context=TlsContexts(self._born.config.ssl))
+        self._driver = ProbeDriver(
+            limit=max(1, soft - _RESERVED_DESCRIPTORS), context=TlsContexts(self._born.config.ssl), descriptors=self._descriptors
+        )
         shell = CheckShell(self._engine, self._driver, self._worker.perform, now, loop)
         self._surroundings = Surroundings(shell.feed, self._log.warning)
         step = Step(self._keeper.begin, afterwards=self._say_running)

@@ -71,10 +71,14 @@ class _Run:
 
 
 class ProbeDriver:
-    """Runs probes.  At most `limit` sockets and programs are open at once; `context` is what SSL_GET speaks TLS with."""
+    """Runs probes.  At most `limit` sockets and programs are open at once; `context` is what SSL_GET speaks TLS with.
 
-    def __init__(self, *, limit: int, context: ssl.SSLContext | TlsContexts) -> None:
+    `descriptors` is the soft limit of open files that programs get, None for our own.
+    """
+
+    def __init__(self, *, limit: int, context: ssl.SSLContext | TlsContexts, descriptors: int | None = None) -> None:
         self._limit = limit
+        self._descriptors = descriptors
         self._room = limit
         self._contexts = context if isinstance(context, TlsContexts) else TlsContexts(common=context)
         self._epoll = select.epoll()
@@ -419,7 +423,7 @@ class ProbeDriver:
     def _execute(self, run: _Run, step: Execute, now: Micro) -> None:
         self._starts_left -= _PROGRAM_COST - 1
         try:
-            run.program = program = Program(step.script)
+            run.program = program = Program(step.script, self._descriptors)
         except NotStarted as error:
             self._fail(run, Reason.LOCAL, str(error), now)
             return

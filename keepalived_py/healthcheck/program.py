@@ -16,10 +16,10 @@ class NotStarted(KeepalivedError):
 class Program:
     """A program at work.  It is left to itself by nobody: `reap` or `abandon` must be called."""
 
-    def __init__(self, script: Script) -> None:
-        """Start it; raise `NotStarted`."""
+    def __init__(self, script: Script, descriptors: int | None = None) -> None:
+        """Start it, with a soft limit of `descriptors` if given; raise `NotStarted`."""
         try:
-            self._process = start(script)
+            self._process = start(script, (), descriptors)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             raise NotStarted(f"{script.argv[0]}: {getattr(error, 'strerror', None) or error}") from None
         try:

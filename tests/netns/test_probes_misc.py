@@ -233,3 +233,11 @@ def test_a_group_that_was_ended_by_somebody_else(driver: ProbeDriver, tmp_path: 
     os.killpg(pids(tmp_path)[0], signal.SIGKILL)
     outcome = drive(driver, 1)[1]
     assert (outcome.ok, outcome.reason, outcome.detail) == (False, Reason.KILLED, "9")
+
+
+def test_programs_have_the_limit_of_open_files_that_they_are_given(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    driver = ProbeDriver(limit=10, context=TlsContexts(), descriptors=321)
+    assert probe(driver, shell(tmp_path, f"sleep 0.2; ulimit -Sn > {out}")).ok
+    driver.close()
+    assert out.read_text() == "321\n"

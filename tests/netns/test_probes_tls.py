@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keepalived_py.config.checkers import Endpoint, HttpCheck, TlsOptions, Url
+from keepalived_py.config.checkers import Endpoint, HttpCheck, StatusRange, TlsOptions, Url
 from keepalived_py.config.model import SslContext
 from keepalived_py.healthcheck.driver import ProbeDriver
 from keepalived_py.healthcheck.outcome import Reason
@@ -186,3 +186,14 @@ def test_methods_headers_and_bodies_reach_a_real_server(tmp_path: Path) -> None:
         assert ask(Url("/type", method="POST", body="hello")) == "passed"
         assert ask(Url("/type", method="POST", body="hell")) == "status not as configured (411)"
         driver.close()
+
+
+def test_a_redirection_is_an_answer_and_is_not_followed(tmp_path: Path) -> None:
+    with nginx(tmp_path, "listen PORT; location / { return 302 /again; }") as port:
+        driver = ProbeDriver(limit=10, context=TlsContexts())
+        endpoint = Endpoint(LOOPBACK, port, connect_timeout=AMPLE)
+        outcome = probe(driver, HttpCheck(endpoint, urls=(Url("/"),)))
+        assert str(outcome) == "status not as configured (302)"
+        assert probe(driver, HttpCheck(endpoint, urls=(Url("/", status_codes=(StatusRange(302, 302),)),))).ok
+        driver.close()
+    assert len((tmp_path / "access.log").read_text().splitlines()) == 2
