@@ -244,9 +244,10 @@ class VrrpHost:
         else:
             self.state.give_back(name)
 
-    def close(self) -> None:
-        """Put back every setting, remove the firewall, close the sockets."""
-        self.state.give_back_all()
+    def close(self, *, keep: bool = False) -> None:
+        """Put back every setting, remove the firewall, close the sockets; `keep`: VMACs outlive us, and need their settings."""
+        if not keep:
+            self.state.give_back_all()
         try:
             self._firewall.close()
         except KernelError as error:

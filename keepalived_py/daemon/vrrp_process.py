@@ -213,7 +213,7 @@ class _VrrpProcess:
         await asyncio.gather(self._scripts.drain(_DRAIN_SECONDS), self._mailer.drain(_DRAIN_SECONDS))
         self._shell.close()
         self._timer.close()
-        self._host.close()
+        self._host.close(keep=not self._born.settings.release_vrrp)
         self._link.close()
         self._log.info("Stopped")
 

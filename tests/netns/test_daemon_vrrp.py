@@ -580,7 +580,7 @@ def test_the_process_ends_and_comes_with_its_instances(routers: tuple[Router, Ro
 @pytest.mark.parametrize("option", ["-V", "--dont-release-vrrp"])
 def test_addresses_stay_when_told_so_and_are_taken_up_again(routers: tuple[Router, Router], option: str, ear: Ear) -> None:
     left, _ = routers
-    left.configure(ROOT + instance("V", "right", 100, VIP, more=ROUTES))
+    left.configure(ROOT + instance("V", "right", 100, VIP, more=ROUTES + " use_vmac vrrp.51"))
     left.start(option)
     left.becomes("MASTER")
     left.until(lambda: left.has(VIP), "the address is there")
@@ -589,6 +589,7 @@ def test_addresses_stay_when_told_so_and_are_taken_up_again(routers: tuple[Route
     assert left.has(VIP)
     assert "lookup 77" in left.node.run("ip", "rule")
     assert ear.of(51, 0) == []
+    assert conf4(left.node, "right", "arp_ignore") == "1"  # the VMAC is still there, and the interface below must not answer for it
     left.start()
     left.becomes("MASTER")
     assert left.daemon.stop() == 0
