@@ -172,7 +172,7 @@ async def run(config: Lvs, settle: float, measure: float, halfway: Callable[[], 
     """Check a fleet: `settle` seconds to draw breath, then `measure` seconds that count, `halfway` at their start."""
     watched = Watched()
     engine = ObservedEngine()
-    driver = ProbeDriver(limit=20_000, context=TlsContexts())
+    driver = ProbeDriver(limit=20_000, contexts=TlsContexts())
     started = False
 
     def perform(actions: list[Action]) -> None:

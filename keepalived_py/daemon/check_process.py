@@ -119,7 +119,7 @@ class _CheckProcess:
         self._fifos.open((self._globals.notify_fifo, self._globals.lvs_notify_fifo))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._driver = ProbeDriver(
-            limit=max(1, soft - _RESERVED_DESCRIPTORS), context=TlsContexts(self._born.config.ssl), descriptors=self._descriptors
+            limit=max(1, soft - _RESERVED_DESCRIPTORS), contexts=TlsContexts(self._born.config.ssl), descriptors=self._descriptors
         )
         shell = CheckShell(self._engine, self._driver, self._worker.perform, now, loop)
         self._surroundings = Surroundings(shell.feed, self._log.warning)

@@ -20,7 +20,6 @@ from keepalived_py.config.checkers import Endpoint
 from keepalived_py.errors import KeepalivedError
 from keepalived_py.healthcheck.outcome import Reason
 from keepalived_py.healthcheck.probe import Datagrams
-from keepalived_py.healthcheck.tls import tls_context as tls_context
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 

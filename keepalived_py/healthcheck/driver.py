@@ -71,16 +71,16 @@ class _Run:
 
 
 class ProbeDriver:
-    """Runs probes.  At most `limit` sockets and programs are open at once; `context` is what SSL_GET speaks TLS with.
+    """Runs probes.  At most `limit` sockets and programs are open at once; `contexts` is what SSL_GET speaks TLS with.
 
     `descriptors` is the soft limit of open files that programs get, None for our own.
     """
 
-    def __init__(self, *, limit: int, context: ssl.SSLContext | TlsContexts, descriptors: int | None = None) -> None:
+    def __init__(self, *, limit: int, contexts: TlsContexts, descriptors: int | None = None) -> None:
         self._limit = limit
         self._descriptors = descriptors
         self._room = limit
-        self._contexts = context if isinstance(context, TlsContexts) else TlsContexts(common=context)
+        self._contexts = contexts
         self._epoll = select.epoll()
         self._runs: dict[int, _Run] = {}
         self._by_fd: dict[int, _Run] = {}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from keepalived_py.healthcheck.actions import Action, CancelProbe, StartProbe
-from keepalived_py.healthcheck.driver import ProbeDriver as ProbeDriver
+from keepalived_py.healthcheck.driver import ProbeDriver
 from keepalived_py.healthcheck.engine import CheckEngine
 from keepalived_py.healthcheck.events import Batch, Event, Single, TimerFired
 from keepalived_py.units import MICRO_PER_SECOND, Micro, micro

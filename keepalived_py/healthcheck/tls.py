@@ -17,22 +17,12 @@ from keepalived_py.errors import ConfigError
 _CHUNK: Final = 64 * 1024
 
 
-def tls_context(root: SslContext | None) -> ssl.SSLContext:
-    """Return the context of checks without options of their own, with the files of the root `SSL` block; raise `ConfigError`."""
-    return _make(TlsOptions(), root or SslContext())
-
-
 class TlsContexts:
-    """Contexts for every SSL_GET; `root` is the root `SSL` block, whose files count where a check names none of its own.
+    """Contexts for every SSL_GET; `root` is the root `SSL` block, whose files count where a check names none of its own."""
 
-    `common`: the context of checks without options of their own, where it has been made already.
-    """
-
-    def __init__(self, root: SslContext | None = None, common: ssl.SSLContext | None = None) -> None:
+    def __init__(self, root: SslContext | None = None) -> None:
         self._root = root or SslContext()
         self._made: dict[TlsOptions, ssl.SSLContext | ConfigError] = {}
-        if common is not None:
-            self._made[TlsOptions()] = common
 
     def replace(self, root: SslContext | None) -> None:
         """Go by a root block that was read again; all files are read again, too, when they are needed."""

@@ -46,7 +46,7 @@ def nothing_is_left() -> Iterator[None]:
 
 def made_driver() -> Iterator[ProbeDriver]:
     """Fixture: a driver."""
-    made = ProbeDriver(limit=500, context=TlsContexts())
+    made = ProbeDriver(limit=500, contexts=TlsContexts())
     yield made
     made.close()
 

@@ -19,18 +19,20 @@ import pytest
 
 from examples.lab import Lab, Node
 from keepalived_py.addresses import Address
-from keepalived_py.config.checkers import Checker, Endpoint, HttpCheck, Regex, StatusRange, TcpCheck, Timing, Url
+from keepalived_py.config.checkers import Checker, Endpoint, HttpCheck, Regex, StatusRange, TcpCheck, Timing, TlsOptions, Url
 from keepalived_py.config.lvs import Lvs, RealServer
 from keepalived_py.config.model import SslContext
 from keepalived_py.errors import ConfigError
 from keepalived_py.healthcheck import dial
 from keepalived_py.healthcheck.actions import Action, Log, Publish
+from keepalived_py.healthcheck.driver import ProbeDriver
 from keepalived_py.healthcheck.engine import CheckEngine
 from keepalived_py.healthcheck.events import Started, Stopping
 from keepalived_py.healthcheck.http import PATIENCE
-from keepalived_py.healthcheck.io import CheckShell, ProbeDriver
+from keepalived_py.healthcheck.io import CheckShell
 from keepalived_py.healthcheck.outcome import Outcome, Reason
 from keepalived_py.healthcheck.reply import BODY_LIMIT
+from keepalived_py.healthcheck.tls import TlsContexts
 from keepalived_py.units import Micro, micro
 from tests.healthcheck.builders import service
 from tests.helpers.hostile import HostileServer, answer, full_backlog, read_request, reset
@@ -137,7 +139,7 @@ def nodes() -> Iterator[tuple[Node, Node]]:
 
 
 def in_node(node: Node, checker: Checker) -> Outcome:
-    driver = ProbeDriver(limit=10, context=dial.tls_context(None))
+    driver = ProbeDriver(limit=10, contexts=TlsContexts(None))
     try:
         with node.entered():
             return probe(driver, checker)
@@ -429,7 +431,7 @@ def test_the_ssl_block_gives_a_client_certificate(context: ssl.SSLContext, certi
         answer(OK)(connection)
 
     for files in (None, SslContext(certificate=certificate[0], key=certificate[1])):
-        driver = ProbeDriver(limit=10, context=dial.tls_context(files))
+        driver = ProbeDriver(limit=10, contexts=TlsContexts(files))
         with HostileServer(handle, context=context) as server:
             assert probe(driver, http(server.port, tls=True)).ok
         driver.close()
@@ -438,14 +440,14 @@ def test_the_ssl_block_gives_a_client_certificate(context: ssl.SSLContext, certi
 
 def test_an_ssl_block_that_cannot_be_loaded_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="certificate"):
-        dial.tls_context(SslContext(certificate=str(tmp_path / "none")))
+        TlsContexts(SslContext(certificate=str(tmp_path / "none"))).get(TlsOptions())
 
 
 # ---- many ----
 
 
 def test_concurrency_is_bounded_and_the_rest_waits() -> None:
-    driver = ProbeDriver(limit=10, context=dial.tls_context(None))
+    driver = ProbeDriver(limit=10, contexts=TlsContexts(None))
     idle = len(descriptors())
     most = 0
     with HostileServer(lambda connection: _until_closed(connection)) as server, full_backlog() as port:
@@ -570,7 +572,7 @@ def test_a_server_that_dies_and_comes_back_is_seen_by_the_whole_shell() -> None:
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        driver = ProbeDriver(limit=50, context=dial.tls_context(None))
+        driver = ProbeDriver(limit=50, contexts=TlsContexts(None))
         shell = CheckShell(CheckEngine(random.Random(1).random), driver, perform, now, loop)
         with HostileServer(answer(OK)) as steady, socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))

@@ -194,7 +194,7 @@ def test_a_cancelled_program_is_killed_with_its_group(driver: ProbeDriver, tmp_p
 
 
 def test_closing_the_driver_ends_what_runs(tmp_path: Path) -> None:
-    driver = ProbeDriver(limit=10, context=TlsContexts())
+    driver = ProbeDriver(limit=10, contexts=TlsContexts())
     for number in range(5):
         driver.start(number, shell(tmp_path, "trap '' TERM; sleep 60", name=f"c{number}"), 0, now())
     until(lambda: all(pids(tmp_path, f"c{number}") for number in range(5)))
@@ -237,7 +237,7 @@ def test_a_group_that_was_ended_by_somebody_else(driver: ProbeDriver, tmp_path: 
 
 def test_programs_have_the_limit_of_open_files_that_they_are_given(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    driver = ProbeDriver(limit=10, context=TlsContexts(), descriptors=321)
+    driver = ProbeDriver(limit=10, contexts=TlsContexts(), descriptors=321)
     assert probe(driver, shell(tmp_path, f"sleep 0.2; ulimit -Sn > {out}")).ok
     driver.close()
     assert out.read_text() == "321\n"

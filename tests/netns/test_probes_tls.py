@@ -74,7 +74,7 @@ def check(port: int, options: TlsOptions, virtualhost: str | None = None) -> Htt
 
 
 def result(check: HttpCheck, contexts: TlsContexts | None = None) -> tuple[Reason, str]:
-    driver = ProbeDriver(limit=10, context=contexts or TlsContexts())
+    driver = ProbeDriver(limit=10, contexts=contexts or TlsContexts())
     try:
         outcome = probe(driver, check)
     finally:
@@ -152,7 +152,7 @@ def test_a_key_with_a_password_asks_nobody(authority: Authority, good: int, tmp_
 
 def test_files_are_read_once_and_again_after_a_reload(authority: Authority, good: int, tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
-    driver = ProbeDriver(limit=10, context=TlsContexts())
+    driver = ProbeDriver(limit=10, contexts=TlsContexts())
     verified = check(good, TlsOptions(verify=True, ca=str(path)))
     assert probe(driver, verified).reason is Reason.LOCAL
     path.write_text(Path(authority.certificate).read_text())
@@ -173,7 +173,7 @@ def test_methods_headers_and_bodies_reach_a_real_server(tmp_path: Path) -> None:
         "location /type { if ($content_length != 5) { return 411; } return 201; }"
     )
     with nginx(tmp_path, body) as port:
-        driver = ProbeDriver(limit=10, context=TlsContexts())
+        driver = ProbeDriver(limit=10, contexts=TlsContexts())
         endpoint = Endpoint(LOOPBACK, port, connect_timeout=AMPLE)
 
         def ask(url: Url) -> str:
@@ -190,7 +190,7 @@ def test_methods_headers_and_bodies_reach_a_real_server(tmp_path: Path) -> None:
 
 def test_a_redirection_is_an_answer_and_is_not_followed(tmp_path: Path) -> None:
     with nginx(tmp_path, "listen PORT; location / { return 302 /again; }") as port:
-        driver = ProbeDriver(limit=10, context=TlsContexts())
+        driver = ProbeDriver(limit=10, contexts=TlsContexts())
         endpoint = Endpoint(LOOPBACK, port, connect_timeout=AMPLE)
         outcome = probe(driver, HttpCheck(endpoint, urls=(Url("/"),)))
         assert str(outcome) == "status not as configured (302)"

@@ -131,7 +131,7 @@ def nodes() -> Iterator[tuple[Node, Node]]:
 
 
 def in_node(node: Node, checker: Checker) -> Outcome:
-    driver = ProbeDriver(limit=10, context=TlsContexts())
+    driver = ProbeDriver(limit=10, contexts=TlsContexts())
     try:
         with node.entered():
             return probe(driver, checker)
@@ -193,7 +193,7 @@ def test_a_machine_that_is_told_not_to_answer(nodes: tuple[Node, Node], text: st
 
 
 def test_many_pings_to_one_machine_do_not_take_each_other_s_replies(nodes: tuple[Node, Node]) -> None:
-    driver = ProbeDriver(limit=100, context=TlsContexts())
+    driver = ProbeDriver(limit=100, contexts=TlsContexts())
     with nodes[0].entered():
         outcomes = run(driver, {id: (ping("192.0.2.2"), 0) for id in range(100)})
     driver.close()
