@@ -1,5 +1,6 @@
 """How tests run probes: a driver, served as an event loop would, and proof that nothing is left of them."""
 
+import contextlib
 import os
 import select
 import subprocess
@@ -33,7 +34,11 @@ def descriptors() -> set[str]:
 
 def children() -> set[int]:
     """Processes that are ours, zombies too."""
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def nothing_is_left() -> Iterator[None]:
