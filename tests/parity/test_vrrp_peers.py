@@ -96,8 +96,8 @@ def config(*, ours: bool, priority: int) -> str:
 
 
 COMPLAINTS = re.compile(
-    r"checksum|mismatch|authentication|auth |invalid|bogus|ignor|discard|not present|associated|sequence|length|TTL|hop limit|error|"
-    r"differ|expected|reject|wrong|Traceback",
+    r"checksum|mismatch|authentication|auth |invalid|bogus|ignor|discard|not present|associated|sequence|length|TTL|hop limit|"
+    r"error|differ|expected|reject|wrong|Traceback",
     re.IGNORECASE,
 )
 
