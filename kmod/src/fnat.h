@@ -30,6 +30,7 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 #include <linux/workqueue.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/netns/generic.h>
 
 #include <linux/ip_vs_fnat.h>
@@ -163,6 +164,19 @@ static inline struct fnat_net *fnat_net(const struct net *net)
 
 #define fnat_count(fn, name) \
 	this_cpu_inc((fn)->stats->count[IPVS_FNAT_STAT_##name])
+
+/*
+ * Take a packet out of connection tracking for the rest of its way, whatever
+ * state it had: it knows one side of our sessions only, and would call the
+ * other invalid.
+ */
+static inline void fnat_untrack(struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+	nf_reset_ct(skb);
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+#endif
+}
 
 /*
  * laddr.c

@@ -24,11 +24,12 @@ static const struct nla_policy fnat_laddr_policy[] = {
 	[IPVS_FNAT_LADDR_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
 };
 
-static const struct nla_policy fnat_no_policy[] = {
-	[IPVS_FNAT_A_UNSPEC] = { .type = NLA_REJECT },
-};
+/* All policies are as long as the family has attributes: that is what netlink
+ * takes for the length of one that says 0.
+ */
+static const struct nla_policy fnat_no_policy[IPVS_FNAT_A_MAX + 1] = {};
 
-static const struct nla_policy fnat_service_policy[] = {
+static const struct nla_policy fnat_service_policy[IPVS_FNAT_A_MAX + 1] = {
 	[IPVS_FNAT_A_SERVICE] = { .type = NLA_NESTED },
 	[IPVS_FNAT_A_LADDR] = NLA_POLICY_NESTED(fnat_laddr_policy),
 	[IPVS_FNAT_A_EST_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32,

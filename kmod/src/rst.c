@@ -105,7 +105,7 @@ static bool fnat_reset4(struct net *net, const struct fnat_reset *reset)
 	th->check = csum_tcpudp_magic(iph->saddr, iph->daddr, sizeof(*th),
 				      IPPROTO_TCP,
 				      csum_partial(th, sizeof(*th), 0));
-	ip_vs_notrack(skb);
+	fnat_untrack(skb);
 	ip_local_out(net, NULL, skb);
 	return true;
 }
@@ -144,7 +144,7 @@ static bool fnat_reset6(struct net *net, const struct fnat_reset *reset)
 	th->check = csum_ipv6_magic(&iph->saddr, &iph->daddr, sizeof(*th),
 				    IPPROTO_TCP,
 				    csum_partial(th, sizeof(*th), 0));
-	ip_vs_notrack(skb);
+	fnat_untrack(skb);
 	ip6_local_out(net, NULL, skb);
 	return true;
 }

@@ -37,7 +37,7 @@ static int fnat_send(struct sk_buff *skb, struct ip_vs_conn *cp)
 	/* Its size has been checked, or it may be cut. */
 	skb->ignore_df = 1;
 	skb->ipvs_property = 1;
-	ip_vs_notrack(skb);
+	fnat_untrack(skb);
 	ip_vs_drop_early_demux_sk(skb);
 	skb_forward_csum(skb);
 	if (skb->dev)

@@ -142,6 +142,16 @@ class Fullnat:
         (message,) = self._ask(request)
         return decode(message)
 
+    def shout(self, request: bytes) -> None:
+        """Send bytes as they are and read what there is to read, whatever it is."""
+        self._socket.send(request)
+        self._socket.setblocking(False)
+        try:
+            while True:
+                self._socket.recv(1 << 16)
+        except BlockingIOError:
+            self._socket.settimeout(20.0)
+
     def apply(self, *operations: Operation) -> None:
         """Perform operations on the stock table; the first that fails raises."""
         for operation in operations:
