@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from examples.lab import Lab, Shop
 from examples.lab.namespaces import available
 from tests.helpers import guest_tests
+
+settings.register_profile("patient", deadline=None)  # how fast a machine is says nothing about what it runs
+settings.load_profile("patient")
 
 _HERE = Path(__file__).parent
 _TIER_OF_FOLDER = {"netns": "net", "guest": "guest", "parity": "parity"}

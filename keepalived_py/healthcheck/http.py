@@ -145,9 +145,13 @@ class HttpProbe(Probe):
             return Reason.BAD_STATUS, str(reply.status)
         if url.digest is not None and not reply.digest_is(url.digest):
             return Reason.DIGEST_MISMATCH, ""
-        if url.regex is not None and patterns.matches(url.regex, reply.body or b"") is url.regex.no_match:
-            return Reason.REGEX_MISMATCH, ""
-        return None
+        if url.regex is None:
+            return None
+        try:
+            mismatch = patterns.matches(url.regex, reply.body or b"") is url.regex.no_match
+        except patterns.TooSlowError:
+            return Reason.REGEX_MISMATCH, "the search took too long"
+        return (Reason.REGEX_MISMATCH, "") if mismatch else None
 
     def _seen_enough(self) -> bool:
         """Return whether the kept part of a body that is too long can still decide: a match in it is a match."""

@@ -282,9 +282,9 @@ def test_a_checker_that_cannot_be_run_is_said_once_and_counts_as_absent() -> Non
 
 
 def test_a_pattern_that_is_not_understood_is_said() -> None:
-    check = replace(http(1), urls=(Url("/", regex=Regex("(?R)")),))
+    check = replace(http(1), urls=(Url("/", regex=Regex("(?1)")),))
     w = world(lvs(service(server(1, check))))
-    assert any("regex '(?R)' is not understood here" in line for line in w.log())
+    assert any("regex '(?1)' is not understood here" in line for line in w.log())
 
 
 # ---- reload ----
