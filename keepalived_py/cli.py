@@ -3,6 +3,7 @@
 Only what every invocation needs is imported here; the daemon is imported when it is to run.
 """
 
+import contextlib
 import gc
 import os
 import signal
@@ -34,6 +35,23 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as error:
         print(f"keepalived-py: {error}\nTry 'keepalived-py --help' for the options.", file=sys.stderr)  # noqa: T201
         return 1
+    except OutputError as error:
+        return _cannot_write(error)
+
+
+class OutputError(Exception):
+    """Standard output or standard error does not take what is to be shown."""
+
+
+def _cannot_write(error: OutputError) -> int:
+    """Say so where that is possible, and return 1; nobody is told of a reader that has seen enough."""
+    if not isinstance(error.__cause__, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            print(f"keepalived-py: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    for stream in (sys.stdout, sys.stderr):  # what they still hold would fail once more at the end
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), stream.fileno())
+    return 1
 
 
 def _run(arguments: Arguments) -> int:
@@ -50,7 +68,7 @@ def _run(arguments: Arguments) -> int:
     if arguments.has("features"):
         from keepalived_py.parser.manual import features_text
 
-        print(features_text(), end="")  # noqa: T201
+        _emit(features_text(), sys.stdout)
         return 0
     if arguments.has("format"):
         return _format(arguments.last("format") or "")
@@ -117,7 +135,11 @@ def _format(path: str) -> int:
     except OSError as error:
         print(f"keepalived-py: {path}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
-    sys.stdout.buffer.write(pretty(text).encode("utf-8", "surrogateescape"))
+    try:
+        sys.stdout.buffer.write(pretty(text).encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError(f"stdout: {error.strerror}") from error
     return 0
 
 
@@ -137,8 +159,12 @@ def _write(text: str, path: str) -> int:
 
 
 def _emit(text: str, stream: TextIO) -> None:
-    """Write text that may hold undecodable bytes."""
-    stream.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    """Write text that may hold undecodable bytes; raise `OutputError` when that fails."""
+    try:
+        stream.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+        stream.flush()
+    except OSError as error:
+        raise OutputError(f"{stream.name.strip('<>')}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

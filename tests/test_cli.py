@@ -1,6 +1,9 @@
 """`keepalived_py.cli`: what ends at once, and its exit status."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +97,19 @@ def test_version_and_help_name_every_option(capsys: pytest.CaptureFixture[str]) 
     assert main(["-v"]) == 0 and "2.4.3" in capsys.readouterr().err
     assert main(["--help"]) == 0
     assert "--dont-release-ipvs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--features"], ["-t", "-d", "-f"], ["--format"]])
+@pytest.mark.parametrize("target", ["/dev/full", "closed pipe"])
+def test_an_output_that_takes_nothing_is_no_traceback(tmp_path: Path, words: list[str], target: str) -> None:
+    path = [conf(tmp_path, GOOD)] if words[-1] != "--features" else []
+    if target == "/dev/full":
+        output = os.open(target, os.O_WRONLY)
+    else:
+        reader, output = os.pipe()
+        os.close(reader)
+    command = [sys.executable, "-m", "keepalived_py.cli", *words, *path]
+    done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(output)
+    assert done.returncode == 1
+    assert done.stderr == ("keepalived-py: stdout: No space left on device\n" if target == "/dev/full" else "")
