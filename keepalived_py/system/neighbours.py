@@ -8,6 +8,7 @@ import struct
 from typing import Final
 
 from keepalived_py.addresses import Address, Family
+from keepalived_py.checksum import internet_checksum
 
 _BROADCAST: Final = b"\xff" * 6
 _ALL_NODES: Final = b"\xff\x02" + bytes(13) + b"\x01"
@@ -37,14 +38,6 @@ def neighbour_advert(address: Address, mac: bytes, *, router: bool = False) -> b
     advert = bare[:2] + struct.pack("!H", internet_checksum(pseudo + bare)) + bare[4:]
     header = _IPV6.pack(6 << 28, len(advert), _ICMPV6, 255, address.packed, _ALL_NODES)
     return _ALL_NODES_MAC + mac + struct.pack("!H", _ETHERTYPE_IPV6) + header + advert
-
-
-def internet_checksum(data: bytes) -> int:
-    """Return the complement of the ones' complement sum (RFC 1071) of an even number of bytes."""
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 class NeighbourSocket:

@@ -14,9 +14,9 @@ import pytest
 
 from examples.lab import Lab, Node, eventually
 from keepalived_py.addresses import Address, Family
+from keepalived_py.checksum import internet_checksum
 from keepalived_py.system.clock import now
 from keepalived_py.system.inotify import FileWatch
-from keepalived_py.system.neighbours import internet_checksum
 from keepalived_py.system.timer import AbsoluteTimer
 from keepalived_py.units import Micro
 from keepalived_py.vrrp.actions import SendAdvert
