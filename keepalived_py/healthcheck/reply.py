@@ -66,6 +66,11 @@ class HttpReply:
 
     def _feed_head(self, data: bytes) -> bytes:
         """Collect one block of headers; return what follows it."""
+        end = data.find(_HEAD_END) + len(_HEAD_END)
+        if not self._head and len(_HEAD_END) <= end <= HEAD_LIMIT - self._head_seen:  # In one piece, as it nearly always is.
+            self._head_seen += end
+            self._parse_head(data[:end])
+            return data[end:]
         search_from = max(0, len(self._head) - len(_HEAD_END) + 1)
         self._head += data
         end = self._head.find(_HEAD_END, search_from)
