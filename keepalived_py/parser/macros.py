@@ -170,6 +170,10 @@ _LIST_VALUE: Final = re.compile(r"(\{[^{}]*\}|[^ \t,{})]*)[ \t]*([,)])[ \t]*")
 _NUMBER: Final = re.compile(r"[ \t]*[-+]?(0[xX][0-9A-Fa-f]+|[0-9]+)?[ \t]*\Z")
 
 
+MAX_SEQUENCE: Final = 100_000
+"""How many lines one ``~SEQ`` may make."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sequence:
     """What a ``~SEQ`` or ``~LST`` prefix asks for: a line to repeat, and one set of bindings for each time."""
@@ -205,6 +209,8 @@ def _parse_seq(text: str, expand: Callable[[str], str]) -> Sequence:
         raise MacroError("~SEQx counts positive numbers only")
     style = "x" if hexadecimal else "d"
     span = range(start, end + (1 if step > 0 else -1), step)
+    if len(span[: MAX_SEQUENCE + 1]) > MAX_SEQUENCE:
+        raise MacroError(f"~SEQ would make more than {MAX_SEQUENCE} lines")
     return Sequence(template, lambda: ({name: format(number, style)} for number in span))
 
 

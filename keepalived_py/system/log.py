@@ -4,6 +4,7 @@ Every process opens its own `Log` with its own ident (``Keepalived``, ``Keepaliv
 delivered is dropped: logging never stops the program.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -67,9 +68,10 @@ class Log:
             syslog.openlog(ident, syslog.LOG_PID, targets.facility)
         if targets.file:
             path = _with_suffix(targets.file, suffix)
-            self._file = _open_file(path)
-            if self._file is None:
-                self.warning(f"Unable to open log file {path}")
+            try:
+                self._file = _open_file(path)
+            except OSError as error:
+                self.warning(f"Unable to open log file {path}: {error.strerror}")
 
     def rename(self, ident: str) -> None:
         """Give the lines in syslog another ident."""
@@ -133,14 +135,11 @@ def _with_suffix(path: str, suffix: str) -> str:
     return f"{stem}{suffix}{extension}"
 
 
-def _open_file(path: str) -> TextIO | None:
-    """Open a log file: a regular file that is no link, and without waiting for whatever else lies there."""
-    try:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
-    except OSError:
-        return None
+def _open_file(path: str) -> TextIO:
+    """Open a log file: a regular file that is no link, and without waiting for whatever else lies there; raise `OSError`."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        return None
+        raise OSError(errno.EINVAL, "not a regular file", path)
     return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1)

@@ -178,6 +178,7 @@ def test_sequences_repeat_a_line(text: str, made: list[str]) -> None:
         "~SEQ(i, 1, 2, 3, 4) x",
         "~SEQ(i, a) x",
         "~SEQ(i, 1 x",
+        "~SEQ(i, 1, 1000000000) x",
         "~SEQ(, 1) x",
         "~SEQ i, 1 x",
         "~SEQx(i, -1, 2) x",

@@ -112,7 +112,7 @@ def test_a_log_file_that_is_something_else_is_left_alone(tmp_path: Path, kind: s
     Log(LogTargets(to_syslog=False, console=True, file=str(path)), "test").info("one line")
     assert victim.read_text() == ""
     said = capsys.readouterr().err
-    assert f"Unable to open log file {path}" in said
+    assert f"Unable to open log file {path}: " in said
     assert "one line" in said
 
 
