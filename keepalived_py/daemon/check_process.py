@@ -23,7 +23,7 @@ from keepalived_py.config.model import Config
 from keepalived_py.daemon.channel import Channel
 from keepalived_py.daemon.child import Lifeline, Role, run_child
 from keepalived_py.daemon.kernel_settings import KernelSettings
-from keepalived_py.daemon.messages import FoundTimeouts, Reload, Running
+from keepalived_py.daemon.messages import Ending, FoundTimeouts, Reload, Running
 from keepalived_py.daemon.record import ServiceRecord
 from keepalived_py.daemon.settings import RunFiles, Settings
 from keepalived_py.daemon.surroundings import Surroundings
@@ -182,7 +182,7 @@ class _CheckProcess:
             worker.cancel()
         else:
             worker.result()
-        await self._keeper.stop(release=release)
+        await self._keeper.stop(release=release, getting_on=lambda: self._channel.send(Ending()))
         self._fifos.close()
         await asyncio.gather(self._scripts.drain(_DRAIN_SECONDS), self._mailer.drain(_DRAIN_SECONDS))
         self._log.write(INFO, "Stopped")

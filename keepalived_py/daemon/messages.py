@@ -41,4 +41,9 @@ class FoundTimeouts:
     timeouts: LvsTimeouts
 
 
-Message = Reload | VrrpReload | Running | FoundTimeouts
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A child that was told to end gets on with it, and needs more time: a large table is not taken away in a moment."""
+
+
+Message = Reload | VrrpReload | Running | FoundTimeouts | Ending

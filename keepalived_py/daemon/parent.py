@@ -21,7 +21,7 @@ from keepalived_py.config.model import Config
 from keepalived_py.daemon import check_process, vrrp_process
 from keepalived_py.daemon.channel import Channel, channel_pair
 from keepalived_py.daemon.child import INTERNAL_ERROR
-from keepalived_py.daemon.messages import FoundTimeouts, Message, Reload, Running, VrrpReload
+from keepalived_py.daemon.messages import Ending, FoundTimeouts, Message, Reload, Running, VrrpReload
 from keepalived_py.daemon.reload import Accepted, Refused, decide
 from keepalived_py.daemon.settings import RunFiles, Settings
 from keepalived_py.daemon.signals import DUMPS, RELOAD, STOP, SignalInbox, held_back
@@ -31,6 +31,7 @@ from keepalived_py.daemon.supervisor import (
     Event,
     Exited,
     Finish,
+    GettingOn,
     Kill,
     NotStarted,
     Report,
@@ -233,6 +234,8 @@ class Parent:
                 counted = f" ({message.operations} netlink requests so far)" if child is Child.CHECKER else ""
                 self._log.detail(f"{child.value} child process is up to date{counted}")
                 self._is_up(child)
+            case Ending():
+                self._feed(GettingOn(child))
             case _:
                 pass
 

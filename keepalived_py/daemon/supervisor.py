@@ -62,6 +62,13 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class GettingOn:
+    """A child that was told to end has shown that it is about it: its time starts anew."""
+
+    child: Child
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """The daemon is to end, with this exit status."""
 
@@ -73,7 +80,7 @@ class TimerFired:
     """The supervisor's deadline has come."""
 
 
-Event = Wanted | Started | NotStarted | Exited | StopRequested | TimerFired
+Event = Wanted | Started | NotStarted | Exited | GettingOn | StopRequested | TimerFired
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,10 @@ class _State:
 
 
 class Supervisor:
-    """Supervises the children.  `respawn` False: the death of one ends the daemon.  `patience`: time between TERM and KILL."""
+    """Supervises the children.
+
+    `respawn` False: the death of one ends the daemon.  `patience`: time between TERM, or the last sign of getting on, and KILL.
+    """
 
     def __init__(self, *, respawn: bool, patience: Micro) -> None:
         self.patience = patience
@@ -163,6 +173,8 @@ class Supervisor:
                 return self._not_started(event, now)
             case Exited():
                 return self._exited(event, now)
+            case GettingOn():
+                return self._getting_on(event.child, now)
             case StopRequested():
                 return self._stop(event.status, now)
             case TimerFired():
@@ -253,6 +265,12 @@ class Supervisor:
             state.restart_at = None
             actions += self._terminate(child, state, now)
         return actions + self._finish_if_alone()
+
+    def _getting_on(self, child: Child, now: Micro) -> list[Action]:
+        state = self._states.get(child)
+        if state is not None and state.kill_at is not None:
+            state.kill_at = Micro(now + self.patience)
+        return []
 
     def _finish_if_alone(self) -> list[Action]:
         if any(state.pid for state in self._states.values()):

@@ -42,6 +42,8 @@ from keepalived_py.system.log import Log
 RETRY_AFTER: Final = 30.0
 """Seconds between attempts to reach a kernel without ip_vs, and to repair what it refused."""
 
+_SLICE: Final = 256  # requests between two signs of getting on
+
 SinkOpener = Callable[[GlobalDefs], Sink]
 """Opens the way to the kernel, and may take long; raises `KernelError` when there is none."""
 
@@ -68,6 +70,7 @@ class TableKeeper:
         self._actual: dict[ServiceKey, ServiceEntry] = {}
         self._refused: dict[Target, str] = {}
         self._stale: set[ServiceKey] = set()
+        self._interrupted = False
         self._complaints: dict[ServiceKey, set[str]] = {}
         self._keys: dict[Target, tuple[ServiceKey, ...]] = {}
         self._take(lvs)
@@ -203,14 +206,17 @@ class TableKeeper:
             targets = {self._owner[key]: None for key in self._stale if key in self._owner}
             await self._settle(self._sink, targets, leftovers=True)
 
-    async def stop(self, *, release: bool) -> None:
-        """Remove what is ours and restore what was set, unless the table is to be left as it is."""
+    async def stop(self, *, release: bool, getting_on: Callable[[], None] = lambda: None) -> None:
+        """Remove what is ours and restore what was set, unless the table is to be left as it is.
+
+        `getting_on` is called now and then: a large table takes its time.
+        """
         if self._sink is None:
             return
         if release:
-            if self._stale:
+            if self._stale or self._interrupted:
                 await self._reread(self._sink, ())
-            await self._tear_down(self._sink)
+            await self._tear_down(self._sink, getting_on)
         self._sink.close()
         self._sink = None
 
@@ -222,7 +228,7 @@ class TableKeeper:
                 targets.append(pool.target)
         return targets
 
-    async def _tear_down(self, sink: Sink) -> None:
+    async def _tear_down(self, sink: Sink, getting_on: Callable[[], None]) -> None:
         how = self._globals.lvs_flush_on_stop
         mine = [entry for key, entry in self._actual.items() if key in self._record]
         operations: list[Operation] = []
@@ -233,7 +239,10 @@ class TableKeeper:
                 operations += teardown(entry, one_by_one=how is None)
         removed = len(operations)
         operations += self._settings.stop()
-        errors = await self._apply(sink, operations)
+        errors: list[KernelError | None] = []
+        while len(errors) < len(operations):
+            getting_on()
+            errors += await self._apply(sink, operations[len(errors) : len(errors) + _SLICE])
         gone = [
             operation
             for operation, error in zip(operations[:removed], errors, strict=False)
@@ -315,7 +324,9 @@ class TableKeeper:
 
         `first`: what fails will be planned again, so that failures which that mends are not worth a line.
         """
+        self._interrupted = True  # for whoever cancels this: what has been done meanwhile is not known
         errors = await self._apply(sink, operations, mended=first)
+        self._interrupted = False
         failed: dict[ServiceKey, None] = {}
         touched: dict[ServiceKey, None] = dict.fromkeys(key for key in self._stale if key in wanted)
         for operation, error in zip(operations, errors, strict=True):

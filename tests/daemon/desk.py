@@ -56,6 +56,8 @@ class Kernel(RecordingSink):
         self.trouble: dict[str, int] = {}
         self.swallow = 0
         """Answers that get lost: what was asked for is done all the same."""
+        self.stall_after = 0
+        """Requests after which it does not return any more, once."""
         self.silent = False
         self.dumps = 0
         self.before: Callable[[Sequence[Operation]], None] | None = None
@@ -77,6 +79,9 @@ class Kernel(RecordingSink):
                 self.swallow -= 1
                 result = KernelError(operation.command.name, errno.ENOBUFS, operation.subject)
             results.append(result)
+            if self.stall_after == len(results):
+                self.stall_after = 0
+                await asyncio.sleep(3600)
         return results
 
     async def dump(self) -> Table:

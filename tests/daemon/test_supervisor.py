@@ -13,6 +13,7 @@ from keepalived_py.daemon.supervisor import (
     Event,
     Exited,
     Finish,
+    GettingOn,
     Kill,
     NotStarted,
     Report,
@@ -145,6 +146,22 @@ def test_stop_is_term_and_after_patience_kill() -> None:
     assert drive.sleep() == [Kill(CHECKER, 100, signal.SIGKILL)]
     assert drive.supervisor.deadline() is None
     assert drive.die(-signal.SIGKILL) == [Finish(0)]
+
+
+def test_a_child_that_is_getting_on_with_its_end_is_given_time_and_one_that_stands_still_is_not() -> None:
+    drive = Drive()
+    drive.feed(EVERYONE)
+    assert drive.feed(GettingOn(CHECKER)) == []  # nobody has told it to
+    assert drive.supervisor.deadline() is None
+    drive.feed(StopRequested())
+    for _ in range(5):
+        drive.now = Micro(drive.now + micro(4))
+        assert drive.feed(GettingOn(CHECKER)) == []
+        assert drive.feed(TimerFired()) == []
+    assert drive.supervisor.deadline() == micro(25)
+    assert drive.sleep() == [Kill(CHECKER, 100, signal.SIGKILL)]
+    assert drive.feed(GettingOn(CHECKER)) == []
+    assert drive.supervisor.deadline() is None
 
 
 def test_stop_in_time_needs_no_kill() -> None:

@@ -658,6 +658,42 @@ def test_stop_releases_the_table_as_configured(tmp_path: Path, how: str | None, 
     assert not desk.path.exists()
 
 
+def test_a_large_table_is_taken_away_with_signs_of_getting_on(tmp_path: Path) -> None:
+    shop = VirtualServerGroup("shop", (AddressEntry(Address.parse("203.0.113.0"), Address.parse("203.0.113.255"), 80),))
+    desk = Desk(tmp_path, OF_GROUP, groups=(shop,))
+    sent: list[int] = []
+
+    async def main() -> None:
+        await desk.begin(publish({1: 1, 2: 1}, target=GROUP))
+        desk.sent()
+        await desk.keeper.stop(release=True, getting_on=lambda: sent.append(len(desk.kernel.operations)))
+
+    run(main())
+    assert len(desk.kernel.operations) == 256 * 3
+    assert sent == [0, 256, 512]
+    assert desk.kernel.kernel.table() == {}
+    assert not desk.path.exists()
+
+
+def test_a_stop_in_the_middle_of_programming_takes_away_what_has_been_made_so_far(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, SHOP, service(checked(4), target=OTHER))
+    desk.kernel.foreign(FOREIGN)
+
+    async def main() -> None:
+        await desk.keeper.start(takes_over=False)
+        desk.kernel.stall_after = 3
+        begin = asyncio.create_task(desk.keeper.begin([publish({1: 1, 2: 1}), publish({4: 1}, target=OTHER)]))
+        while desk.kernel.stall_after:
+            await asyncio.sleep(0)
+        begin.cancel()
+        await asyncio.wait({begin})
+        assert set(desk.kernel.kernel.table()) == {VIP, FOREIGN}
+        await desk.keeper.stop(release=True)
+
+    run(main())
+    assert set(desk.kernel.kernel.table()) == {FOREIGN}
+
+
 def test_stop_without_release_leaves_table_and_record(desk: Desk) -> None:
     async def main() -> None:
         await desk.begin(publish({1: 1}))
