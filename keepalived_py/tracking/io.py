@@ -78,7 +78,8 @@ class ScriptRuns:
 
     @staticmethod
     def _spawn(name: str, script: Script) -> _Run:
-        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(reading, False)  # our end only: the program's end has to wait, as programs expect
         try:
             user = script.user
             rights: dict[str, object] = {}

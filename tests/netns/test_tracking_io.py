@@ -120,6 +120,19 @@ def test_a_cancelled_run_gives_no_result_and_a_talkative_one_does_not_block() ->
     run(main)
 
 
+def test_a_program_that_is_not_read_from_waits() -> None:
+    async def main() -> None:
+        results: list[ScriptResult] = []
+        runs = ScriptRuns(results.append)
+        runs.start("loud", shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end"), micro(20))
+        time.sleep(0.3)  # the loop stands still meanwhile: the pipe is full
+        await until(lambda: results)
+        assert [(result.status, result.output) for result in results] == [(0, "end")]
+        runs.close()
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("content", "number"), [("12", 12), (" -7\n", -7), ("5 six", 5), ("", 0), ("six", 0), ("1" * 100, int("1" * 64)), ("\xff\n", 0)]
 )
