@@ -61,6 +61,10 @@ def listening(port: int, host: str = LOOPBACK) -> Callable[[], bool]:
     return ask
 
 
+SMTPD = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /run && exec smtpd -d -f "$0"')
+"""OpenSMTPD, before its configuration: its control socket has a fixed place, so that it needs a /run of its own."""
+
+
 @contextlib.contextmanager
 def opensmtpd(folder: Path, port: int = 0) -> Iterator[int]:
     """Yield the port of OpenSMTPD: `port`, or any."""
@@ -71,11 +75,7 @@ def opensmtpd(folder: Path, port: int = 0) -> Iterator[int]:
         'match from any for any action "x"',
     )
     (folder / "smtpd.conf").write_text("\n".join((*lines, "")))
-    if shutil.which("smtpd", path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
-        pytest.skip("smtpd is not installed")
-    # Its control socket has a fixed place under /run: it gets a /run of its own, beside a service that the package has started.
-    start = 'mount -t tmpfs none /run && exec smtpd -d -f "$0"'
-    with running("unshare", "-m", "sh", "-c", start, folder / "smtpd.conf", ready=listening(port), folder=folder):
+    with running(*SMTPD, folder / "smtpd.conf", ready=listening(port), folder=folder):
         yield port
 
 

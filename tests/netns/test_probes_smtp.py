@@ -14,7 +14,7 @@ from keepalived_py.healthcheck.driver import ProbeDriver
 from keepalived_py.healthcheck.outcome import Reason
 from keepalived_py.units import Micro, micro
 from tests.helpers.hostile import Handler, HostileServer, full_backlog, reset
-from tests.helpers.servers import free_port, listening, opensmtpd, running
+from tests.helpers.servers import SMTPD, free_port, listening, opensmtpd, running
 from tests.netns import probing
 from tests.netns.probing import AMPLE, LOOPBACK, SLACK, TIMEOUT, probe, seconds, until
 
@@ -58,7 +58,7 @@ def test_a_real_mail_server(driver: ProbeDriver, tmp_path: Path) -> None:
 def test_a_real_mail_server_that_hangs(driver: ProbeDriver, tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "smtpd.conf").write_text(f"listen on 127.0.0.1 port {port}\naction x relay\nmatch for any action x\n")
-    with running("smtpd", "-d", "-f", tmp_path / "smtpd.conf", ready=listening(port), folder=tmp_path) as process:
+    with running(*SMTPD, tmp_path / "smtpd.conf", ready=listening(port), folder=tmp_path) as process:
         workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for pid in map(int, workers):
             os.kill(pid, signal.SIGSTOP)
