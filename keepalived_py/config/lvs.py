@@ -153,6 +153,11 @@ class LocalAddressEntry:
     last: Address
     interface: str | None = None
 
+    def addresses(self) -> Iterator[Address]:
+        """Yield the addresses in ascending order."""
+        for number in range(int(self.last) - int(self.first) + 1):
+            yield self.first + number
+
 
 @dataclass(frozen=True, slots=True)
 class LocalAddressGroup:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from keepalived_py.config.globals import GlobalDefs
-from keepalived_py.config.lvs import Lvs, ServerKey, Target, VirtualServer
+from keepalived_py.config.lvs import LocalAddressGroup, Lvs, ServerKey, Target, VirtualServer
 from keepalived_py.daemon.kernel_settings import KernelSettings, follows_vrrp
 from keepalived_py.daemon.record import ServiceRecord
 from keepalived_py.errors import KernelError
@@ -24,12 +24,15 @@ from keepalived_py.ipvs.desired import PoolState, candidates, entries, observed,
 from keepalived_py.ipvs.features import admit
 from keepalived_py.ipvs.operations import (
     DelDestination,
+    DelLocalAddress,
     DelService,
     Flush,
     NewDestination,
+    NewLocalAddress,
     NewService,
     Operation,
     SetDestination,
+    SetEstTimeout,
     SetService,
     instead,
     is_moot,
@@ -73,6 +76,7 @@ class TableKeeper:
         self._interrupted = False
         self._complaints: dict[ServiceKey, set[str]] = {}
         self._keys: dict[Target, tuple[ServiceKey, ...]] = {}
+        self._locals: dict[Target, LocalAddressGroup | None] = {}
         self._take(lvs)
 
     @property
@@ -83,9 +87,9 @@ class TableKeeper:
     def _take(self, lvs: Lvs) -> list[Target]:
         """Index a configuration: each service key belongs to the first virtual server that names it.
 
-        Returns the virtual servers whose keys are not those that they had, as when their group changes.
+        Returns the virtual servers whose keys or local addresses are not those that they had, as when a group changes.
         """
-        before = self._keys
+        before, locals_before = self._keys, self._locals
         self._groups = {group.name: group for group in lvs.groups}
         self._servers: dict[Target, VirtualServer] = {}
         for server in lvs.virtual_servers:
@@ -95,7 +99,13 @@ class TableKeeper:
         for target, server in self._servers.items():
             keys = service_keys(server, self._groups)
             self._keys[target] = tuple(key for key in keys if self._owner.setdefault(key, target) == target)
-        return [target for target, keys in self._keys.items() if before.get(target) != keys]
+        self._local_groups = {group.name: group for group in lvs.local_address_groups}
+        self._locals = {target: self._local_groups.get(it.laddr_group_name or "") for target, it in self._servers.items()}
+        return [
+            target
+            for target, keys in self._keys.items()
+            if before.get(target) != keys or locals_before.get(target) != self._locals[target]
+        ]
 
     # Start ---------------------------------------------------------------------------------------------------
 
@@ -295,7 +305,7 @@ class TableKeeper:
             server = self._servers.get(target)
             if server is None or target in self._refused:
                 continue
-            for entry in entries(server, self._groups, self._pools.get(target, PoolState())):
+            for entry in entries(server, self._groups, self._pools.get(target, PoolState()), self._local_groups):
                 if self._owner.get(entry.key) == target:
                     wanted[entry.key] = entry
         return wanted
@@ -397,6 +407,8 @@ def _service_of(operation: Operation) -> ServiceKey | None:
         case NewService(service) | SetService(service):
             return service.key
         case DelService(key) | NewDestination(key) | SetDestination(key) | DelDestination(key):
+            return key
+        case NewLocalAddress(key) | DelLocalAddress(key) | SetEstTimeout(key):
             return key
         case _:
             return None

@@ -10,6 +10,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
@@ -18,9 +19,22 @@ from keepalived_py.errors import KernelError
 from keepalived_py.ipvs import decoder
 from keepalived_py.ipvs.attributes import FAMILY, FAMILY_FULLNAT, Command
 from keepalived_py.ipvs.features import KernelFeatures
+from keepalived_py.ipvs.fullnat import FullnatPacker, decode_est_timeout, decode_info, decode_local_address
+from keepalived_py.ipvs.fullnat_attributes import ABI, Feature, FullnatCommand
 from keepalived_py.ipvs.operations import Operation, meaning
 from keepalived_py.ipvs.packer import Packer
-from keepalived_py.ipvs.table import Info, Service, ServiceEntry, ServiceKey, ServiceStats, Statistics, SyncDaemon, Table, entry
+from keepalived_py.ipvs.table import (
+    FullnatSettings,
+    Info,
+    Service,
+    ServiceEntry,
+    ServiceKey,
+    ServiceStats,
+    Statistics,
+    SyncDaemon,
+    Table,
+    entry,
+)
 from keepalived_py.netlink.exchange import Acknowledgements, Answer
 from keepalived_py.netlink.framing import DecodeError, Message, family_id, family_request
 
@@ -43,6 +57,9 @@ _NETLINK_CAP_ACK: Final = 10
 _SO_RCVBUFFORCE: Final = 33
 
 _T = TypeVar("_T")
+
+AnyCommand = Command | FullnatCommand
+"""A command of the kernel's own family or of our module's."""
 
 Trace = Callable[[Operation], None]
 """Called with each operation as it is sent."""
@@ -115,13 +132,16 @@ class IpvsClient:
     done.
     """
 
-    def __init__(self, link: Link, family: int, features: KernelFeatures, trace: Trace | None = None) -> None:
-        """Take over a non-blocking, bound generic netlink socket and the number of the IPVS family."""
+    def __init__(
+        self, link: Link, family: int, features: KernelFeatures, trace: Trace | None = None, fullnat: int | None = None
+    ) -> None:
+        """Take over a non-blocking, bound generic netlink socket and the numbers of the families IPVS and, if any, IPVS_FNAT."""
         self.features = features
         self.undecodable = 0
         """Entries that the last dump could not make sense of, and left out."""
         self._link = link
-        self._packer = Packer(family)
+        self._packer = Packer(family, fullnat)
+        self._fullnat = None if fullnat is None else FullnatPacker(fullnat)
         self._trace = trace
         self._lock = asyncio.Lock()
         self._sequence = 1
@@ -208,7 +228,7 @@ class IpvsClient:
         trouble = self._send(data) or await self._collect(pending)
         return [_refusal(operation, error) for operation, error in zip(batch, pending.errors(trouble), strict=True)]
 
-    async def _ask(self, command: Command, request: Callable[[int], bytes], subject: str = FAMILY) -> list[Message]:
+    async def _ask(self, command: AnyCommand, request: Callable[[int], bytes], subject: str = FAMILY) -> list[Message]:
         """Send a query or a dump and return the messages of its answer; a dump that was disturbed is begun again."""
         for _ in range(_DUMP_ATTEMPTS):
             sequence = self._take_sequence(1)
@@ -225,10 +245,23 @@ class IpvsClient:
         return answer.messages
 
     async def _entry(self, service: Service) -> ServiceEntry:
-        """Read the destinations of a service; the kernel lists the newest first."""
+        """Read the destinations of a service, which the kernel lists newest first, and what FULLNAT needs, if there is any."""
         family = service.key.family
         found = self._decoded(lambda it: decoder.decode_destination(it, family), await self._destinations(service.key))
-        return entry(service, reversed(found))
+        made = entry(service, reversed(found))
+        return made if self._fullnat is None else replace(made, fullnat=await self._settings(self._fullnat, service.key))
+
+    async def _settings(self, packer: FullnatPacker, key: ServiceKey) -> FullnatSettings:
+        """Read local addresses and timeout of a service; one that has gone since it was listed has none."""
+        try:
+            listed = await self._ask(FullnatCommand.GET_LADDR, lambda sequence: packer.local_addresses(key, sequence), str(key))
+            answer = await self._ask(FullnatCommand.GET_SERVICE, lambda sequence: packer.service(key, sequence), str(key))
+        except KernelError as error:
+            if error.errno == errno.ESRCH:
+                return FullnatSettings()
+            raise
+        addresses = tuple(each.address for each in self._decoded(decode_local_address, listed))
+        return FullnatSettings(addresses, self._only(decode_est_timeout, FullnatCommand.GET_SERVICE, answer))
 
     async def _destinations(self, key: ServiceKey) -> list[Message]:
         return await self._ask(Command.GET_DEST, lambda sequence: self._packer.destinations_dump(key, sequence), str(key))
@@ -242,7 +275,7 @@ class IpvsClient:
                 self.undecodable += 1
         return values
 
-    def _only(self, decode: Callable[[Message], _T], command: Command, found: list[Message]) -> _T:
+    def _only(self, decode: Callable[[Message], _T], command: AnyCommand, found: list[Message]) -> _T:
         """Decode the single message that answers a query."""
         values = self._decoded(decode, found)
         if not values:
@@ -342,19 +375,20 @@ def open_client(
     """Open a client in this network namespace, or in the one that `enter` moves the thread into that calls it.
 
     Raises `KernelError` if the socket cannot be had, or if the family IPVS is missing: ip_vs is not loaded, and the kernel did not
-    manage to load it by itself either.  Blocks for the two look-ups that this takes.
+    manage to load it by itself either.  Blocks for the few look-ups that this takes.
     """
     link = _open_link(enter, receive_buffer)
     try:
         family = _look_up(link, FAMILY, 1)
         if family is None:
             raise KernelError("GET_FAMILY", errno.ENOENT, f"{FAMILY} (kernel module ip_vs is not loaded; try: modprobe ip_vs)")
-        features = KernelFeatures(fullnat=_look_up(link, FAMILY_FULLNAT, 2) is not None)
+        fullnat = _look_up(link, FAMILY_FULLNAT, 2)
+        features = KernelFeatures() if fullnat is None else _features(link, FullnatPacker(fullnat))
     except BaseException:
         link.close()
         raise
     link.setblocking(False)
-    return IpvsClient(link, family, features, trace)
+    return IpvsClient(link, family, features, trace, fullnat)
 
 
 def _open_link(enter: Callable[[], None] | None, receive_buffer: int) -> socket.socket:
@@ -391,17 +425,37 @@ def _opened_after(enter: Callable[[], None]) -> socket.socket:
 
 def _look_up(link: socket.socket, name: str, sequence: int) -> int | None:
     """Ask the controller for the number of a family; None if there is none.  Asking makes the kernel try to load its module."""
-    answer = Answer(sequence)
+    answer = _blocking_answer(link, "GET_FAMILY", name, sequence, family_request(name, sequence))
+    if answer.error == errno.ENOENT:
+        return None
+    if answer.error:
+        raise KernelError("GET_FAMILY", answer.error, name)
     try:
-        link.send(family_request(name, sequence))
-        while not answer.done:
-            answer.feed(link.recv(_DATAGRAM_MAX))
-        if answer.error == errno.ENOENT:
-            return None
-        if answer.error:
-            raise KernelError("GET_FAMILY", answer.error, name)
         return family_id(answer.messages[0]) if answer.messages else None
     except DecodeError:
         raise KernelError("GET_FAMILY", errno.EBADMSG, name) from None
+
+
+def _features(link: socket.socket, packer: FullnatPacker) -> KernelFeatures:
+    """Ask our module what it can do; one that speaks another language than this program counts as a stock kernel."""
+    answer = _blocking_answer(link, "GET_INFO", FAMILY_FULLNAT, 3, packer.info(3))
+    try:
+        info = decode_info(answer.messages[0]) if answer.messages else None
+    except DecodeError:
+        info = None
+    if info is None or info.abi != ABI:
+        return KernelFeatures()
+    return KernelFeatures(fullnat=True, syn_proxy=Feature.SYNPROXY in info.features)
+
+
+def _blocking_answer(link: socket.socket, operation: str, subject: str, sequence: int, request: bytes) -> Answer:
+    answer = Answer(sequence)
+    try:
+        link.send(request)
+        while not answer.done:
+            answer.feed(link.recv(_DATAGRAM_MAX))
+    except DecodeError:
+        raise KernelError(operation, errno.EBADMSG, subject) from None
     except OSError as error:
-        raise KernelError("GET_FAMILY", error.errno or errno.ETIMEDOUT, name) from None
+        raise KernelError(operation, error.errno or errno.ETIMEDOUT, subject) from None
+    return answer

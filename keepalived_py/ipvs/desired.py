@@ -6,8 +6,10 @@ are in the table, and with what weight, is decided elsewhere and comes in as pla
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
-from keepalived_py.addresses import Address
+from keepalived_py.addresses import Address, Family
 from keepalived_py.config.lvs import (
     AddressEntry,
     AddressTarget,
@@ -16,6 +18,7 @@ from keepalived_py.config.lvs import (
     FwmarkEntry,
     FwmarkTarget,
     GroupTarget,
+    LocalAddressGroup,
     Lvs,
     RealServer,
     ServerKey,
@@ -26,9 +29,11 @@ from keepalived_py.config.lvs import (
     VirtualServerGroup,
 )
 from keepalived_py.ipvs.attributes import THRESHOLD_MAX, WEIGHT_MAX
+from keepalived_py.ipvs.fullnat_attributes import LADDR_MAX, TIMEOUT_MAX
 from keepalived_py.ipvs.table import (
     Destination,
     DestinationKey,
+    FullnatSettings,
     Service,
     ServiceEntry,
     ServiceKey,
@@ -38,6 +43,11 @@ from keepalived_py.units import Seconds
 
 Groups = Mapping[str, VirtualServerGroup]
 """Virtual server groups by name."""
+
+LocalGroups = Mapping[str, LocalAddressGroup]
+"""Groups of local addresses by name."""
+
+_NO_GROUPS: Final[LocalGroups] = {}
 
 _KEEPS_PORT = (ForwardingMethod.MASQ, ForwardingMethod.FULLNAT)
 """Only these rewrite the destination port; for the others the kernel wants the service's own (0 with a mark)."""
@@ -98,15 +108,29 @@ def service_of(server: VirtualServer, key: ServiceKey) -> Service:
     return Service(key, server.lb_algo, netmask, flags, Seconds(server.persistence_timeout), server.persistence_engine)
 
 
-def entries(server: VirtualServer, groups: Groups, pool: PoolState) -> list[ServiceEntry]:
+def fullnat_of(server: VirtualServer, family: Family, local_groups: LocalGroups) -> FullnatSettings:
+    """Make what FULLNAT needs for a virtual server: its own local addresses and its group's, each once, of the service's family.
+
+    A group that is not configured has no addresses.
+    """
+    if not server.uses_fullnat:
+        return FullnatSettings()
+    group = local_groups.get(server.laddr_group_name or "")
+    lines = (*server.local_addresses, *(group.entries if group else ()))
+    addresses = dict.fromkeys(address for line in lines if line.first.family is family for address in line.addresses())
+    return FullnatSettings(tuple(islice(addresses, LADDR_MAX)), Seconds(min(server.est_timeout, TIMEOUT_MAX)))
+
+
+def entries(server: VirtualServer, groups: Groups, pool: PoolState, local_groups: LocalGroups = _NO_GROUPS) -> list[ServiceEntry]:
     """Make every entry of a virtual server.  Entries whose destinations are equal share them, which makes large groups cheap."""
     by_port: dict[int, Mapping[DestinationKey, Destination]] = {}
+    fullnat = {family: fullnat_of(server, family, local_groups) for family in Family}
     result: list[ServiceEntry] = []
     for key in service_keys(server, groups):
         port = _port(key)
         if port not in by_port:
             by_port[port] = _destinations(server, pool, port)
-        result.append(ServiceEntry(service_of(server, key), by_port[port]))
+        result.append(ServiceEntry(service_of(server, key), by_port[port], fullnat[key.family]))
     return result
 
 
@@ -116,11 +140,12 @@ def desired(lvs: Lvs, pools: Mapping[Target, PoolState]) -> tuple[dict[ServiceKe
     Each key belongs to the first virtual server that names it; the others are returned as clashes.
     """
     groups = {group.name: group for group in lvs.groups}
+    local_groups = {group.name: group for group in lvs.local_address_groups}
     whole: dict[ServiceKey, ServiceEntry] = {}
     owner: dict[ServiceKey, VirtualServer] = {}
     clashes: list[Clash] = []
     for server in lvs.virtual_servers:
-        for entry in entries(server, groups, pools.get(server.target, PoolState())):
+        for entry in entries(server, groups, pools.get(server.target, PoolState()), local_groups):
             if entry.key in whole:
                 clashes.append(Clash(entry.key, owner[entry.key], server))
             else:

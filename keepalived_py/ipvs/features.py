@@ -13,9 +13,10 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class KernelFeatures:
-    """`fullnat`: the loaded ip_vs is our own, with FULLNAT and the SYN proxy (its family IPVS_FNAT answers)."""
+    """What the loaded ip_vs offers besides the stock one: it is our own if its family IPVS_FNAT answers, and says what it has."""
 
     fullnat: bool = False
+    syn_proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,8 @@ def _refusal(server: VirtualServer, features: KernelFeatures) -> Refusal | None:
     if server.needs:
         words = ", ".join(server.needs)
         return Refusal(server, f"{words} is not offered by any kernel module of ours", f"remove {words} from this virtual server")
-    if features.fullnat:
-        return None
-    wanted = [word for word, used in (("lb_kind FNAT", server.uses_fullnat), ("syn_proxy", server.syn_proxy)) if used]
-    if wanted:
-        return Refusal(server, f"{' and '.join(wanted)} needs a kernel module that is not loaded", _REMEDY)
+    missing = ["lb_kind FNAT"] if server.uses_fullnat and not features.fullnat else []
+    missing += ["syn_proxy"] if server.syn_proxy and not features.syn_proxy else []
+    if missing:
+        return Refusal(server, f"{' and '.join(missing)} needs a kernel module that is not loaded", _REMEDY)
     return None

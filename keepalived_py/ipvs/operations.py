@@ -7,9 +7,12 @@ import errno
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keepalived_py.addresses import Address
 from keepalived_py.config.globals import LvsTimeouts
 from keepalived_py.ipvs.attributes import Command
+from keepalived_py.ipvs.fullnat_attributes import FullnatCommand
 from keepalived_py.ipvs.table import Destination, DestinationKey, Service, ServiceKey, SyncDaemon
+from keepalived_py.units import Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,52 @@ class DelDaemon:
         return "master" if self.master else "backup"
 
 
-Operation = (
+@dataclass(frozen=True, slots=True)
+class NewLocalAddress:
+    """Give a service a local address for FULLNAT; EEXIST if it has it, ESRCH if there is no such service."""
+
+    command: ClassVar[FullnatCommand] = FullnatCommand.NEW_LADDR
+    service: ServiceKey
+    address: Address
+
+    @property
+    def subject(self) -> str:
+        """Service and local address."""
+        return f"{self.service} via {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class DelLocalAddress:
+    """Take a local address from a service; ENOENT if it does not have it.  Sessions that use it go on."""
+
+    command: ClassVar[FullnatCommand] = FullnatCommand.DEL_LADDR
+    service: ServiceKey
+    address: Address
+
+    @property
+    def subject(self) -> str:
+        """Service and local address."""
+        return f"{self.service} via {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetEstTimeout:
+    """Let established FULLNAT sessions of a service that begin from now on idle for so long; 0: as long as everywhere."""
+
+    command: ClassVar[FullnatCommand] = FullnatCommand.SET_SERVICE
+    service: ServiceKey
+    seconds: Seconds
+
+    @property
+    def subject(self) -> str:
+        """The service's key."""
+        return str(self.service)
+
+
+FullnatOperation = NewLocalAddress | DelLocalAddress | SetEstTimeout
+"""Requests of the family IPVS_FNAT; all others are the kernel's own family's."""
+
+StockOperation = (
     NewService
     | SetService
     | DelService
@@ -166,13 +214,18 @@ Operation = (
     | NewDaemon
     | DelDaemon
 )
+"""Requests of the kernel's own family IPVS."""
+
+Operation = StockOperation | FullnatOperation
 
 
 def is_moot(operation: Operation, error: int) -> bool:
-    """Whether a refusal says that what was asked for is so already: something to be removed was not there."""
+    """Whether a refusal says that what was asked for is so already, as when something to be removed was not there."""
     match operation:
-        case DelService() | DelDestination() | DelDaemon():
+        case DelService() | DelDestination() | DelDaemon() | DelLocalAddress():
             return error in (errno.ENOENT, errno.ESRCH)
+        case NewLocalAddress():
+            return error == errno.EEXIST
         case _:
             return False
 
@@ -206,6 +259,13 @@ _MEANING: dict[tuple[type[Operation], int], str] = {
     (NewDestination, errno.ERANGE): "weight or thresholds out of range (lthreshold above uthreshold?)",
     (SetDestination, errno.ERANGE): "weight or thresholds out of range (lthreshold above uthreshold?)",
     (NewDestination, errno.EINVAL): "not a usable unicast address, or of another family than the service without being tunnelled",
+    (NewDestination, errno.EPROTONOSUPPORT): "FULLNAT serves TCP and UDP only",
+    (SetDestination, errno.EPROTONOSUPPORT): "FULLNAT serves TCP and UDP only",
+    (NewDestination, errno.EADDRNOTAVAIL): "FULLNAT cannot forward to an address of this host",
+    (SetDestination, errno.EADDRNOTAVAIL): "FULLNAT cannot forward to an address of this host",
+    (NewLocalAddress, errno.ESRCH): "its virtual service is gone",
+    (NewLocalAddress, errno.EADDRNOTAVAIL): "not a usable unicast address",
+    (SetEstTimeout, errno.ESRCH): "its virtual service is gone",
     (NewDaemon, errno.EINVAL): "bad multicast group, or a destination of another family than its service (cannot be synchronised)",
     (NewDaemon, errno.ENODEV): "no such interface",
 }

@@ -28,18 +28,23 @@ from keepalived_py.ipvs.attributes import (
     ServiceAttribute,
     SyncState,
 )
+from keepalived_py.ipvs.fullnat import FullnatPacker
 from keepalived_py.ipvs.operations import (
     DelDaemon,
     DelDestination,
+    DelLocalAddress,
     DelService,
     Flush,
     NewDaemon,
     NewDestination,
+    NewLocalAddress,
     NewService,
     Operation,
     SetDestination,
+    SetEstTimeout,
     SetService,
     SetTimeouts,
+    StockOperation,
     Zero,
 )
 from keepalived_py.ipvs.table import (
@@ -222,16 +227,17 @@ def _packed(number: Attribute, value: int | str | bytes) -> bytes:
 
 
 class Packer:
-    """Packs requests for the family number `family`.
+    """Packs requests for the family number `family`, and those of `FullnatOperation` for `fullnat`, the number of IPVS_FNAT.
 
     The attribute that names a service is kept from one request to the next: in a plan the destinations of one service follow each
     other, and share its key object.
     """
 
-    __slots__ = ("_family", "_key", "_nest")
+    __slots__ = ("_family", "_fullnat", "_key", "_nest")
 
-    def __init__(self, family: int) -> None:
+    def __init__(self, family: int, fullnat: int | None = None) -> None:
         self._family = family
+        self._fullnat = None if fullnat is None else FullnatPacker(fullnat)
         self._key: ServiceKey | None = None
         self._nest = b""
 
@@ -240,11 +246,15 @@ class Packer:
 
         Raises `struct.error` or `ValueError` for numbers that do not fit their attribute: a caller's bug.
         """
+        if isinstance(operation, NewLocalAddress | DelLocalAddress | SetEstTimeout):
+            if self._fullnat is None:
+                raise BugError(f"{operation.command.name} {operation.subject}: this kernel has no FULLNAT")
+            return self._fullnat.operation(operation, sequence)
         payload = self._payload(operation)
         size = HEADERS_SIZE + len(payload)
         return _HEADERS.pack(size, self._family, _REQUEST_ACK, sequence, 0, operation.command, FAMILY_VERSION, 0) + payload
 
-    def _payload(self, operation: Operation) -> bytes:
+    def _payload(self, operation: StockOperation) -> bytes:
         match operation:
             case NewDestination() | SetDestination():
                 return self._named(operation.service) + _destination(operation.destination)

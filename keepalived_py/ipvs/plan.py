@@ -1,8 +1,8 @@
 """(actual, desired) -> the shortest list of operations that turns one into the other.  Pure: no kernel, no clock, no log.
 
-Order inside one service: what has to go is removed, then the service itself is edited, then destinations are edited and added in
-the order of the desired entry.  So live servers are out before the sorry server is in, and the sorry server is out before they
-return, as with keepalived.  Over a whole table, services that have to go are removed before anything else.
+Order inside one service: what has to go is removed, then the service itself is edited, then its local addresses, then destinations
+are edited and added in the order of the desired entry.  So live servers are out before the sorry server is in, and the sorry server
+is out before they return, as with keepalived.  Over a whole table, services that have to go are removed before anything else.
 
 What did not change gets no operation, which is how its connections and counters survive a reload.
 """
@@ -11,11 +11,14 @@ from collections.abc import Container
 
 from keepalived_py.ipvs.operations import (
     DelDestination,
+    DelLocalAddress,
     DelService,
     NewDestination,
+    NewLocalAddress,
     NewService,
     Operation,
     SetDestination,
+    SetEstTimeout,
     SetService,
 )
 from keepalived_py.ipvs.table import ServiceEntry, ServiceKey, Table
@@ -39,7 +42,12 @@ def plan_service(actual: ServiceEntry | None, desired: ServiceEntry | None) -> l
         return [] if actual is None else [DelService(actual.key)]
     if actual is None:
         key = desired.key
-        return [NewService(desired.service), *(NewDestination(key, it) for it in desired.destinations.values())]
+        bare = ServiceEntry(desired.service, {})
+        return [
+            NewService(desired.service),
+            *_settings(bare, desired),
+            *(NewDestination(key, it) for it in desired.destinations.values()),
+        ]
     return _edits(actual, desired)
 
 
@@ -51,6 +59,7 @@ def _edits(actual: ServiceEntry, desired: ServiceEntry) -> list[Operation]:
         operations += [DelDestination(key, gone) for gone in actual.destinations if gone not in desired.destinations]
     if actual.service != desired.service:
         operations.append(SetService(desired.service))
+    operations += _settings(actual, desired)
     if actual.destinations is not desired.destinations:
         for destination in desired.destinations.values():
             present = actual.destinations.get(destination.key)
@@ -58,6 +67,20 @@ def _edits(actual: ServiceEntry, desired: ServiceEntry) -> list[Operation]:
                 operations.append(NewDestination(key, destination))
             elif present != destination:
                 operations.append(SetDestination(key, destination))
+    return operations
+
+
+def _settings(actual: ServiceEntry, desired: ServiceEntry) -> list[Operation]:
+    """Plan what FULLNAT needs: new local addresses before old ones go, so that there is always one to be had."""
+    if actual.fullnat == desired.fullnat:
+        return []
+    key, present, wanted = desired.key, actual.fullnat.local_addresses, desired.fullnat.local_addresses
+    had, wants = frozenset(present), frozenset(wanted)
+    operations: list[Operation] = []
+    if actual.fullnat.est_timeout != desired.fullnat.est_timeout:
+        operations.append(SetEstTimeout(key, desired.fullnat.est_timeout))
+    operations += [NewLocalAddress(key, address) for address in wanted if address not in had]
+    operations += [DelLocalAddress(key, address) for address in present if address not in wants]
     return operations
 
 

@@ -57,11 +57,23 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class FullnatSettings:
+    """What our own kernel module keeps of a service besides.
+
+    Local addresses in their order, and how long an established session may idle (0: as long as everywhere).
+    """
+
+    local_addresses: tuple[Address, ...] = ()
+    est_timeout: Seconds = Seconds(0)
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceEntry:
-    """A service with its destinations, in the order in which they are to be added."""
+    """A service with its destinations, in the order in which they are to be added, and with what FULLNAT needs."""
 
     service: Service
     destinations: Mapping[DestinationKey, Destination]
+    fullnat: FullnatSettings = FullnatSettings()
 
     @property
     def key(self) -> ServiceKey:

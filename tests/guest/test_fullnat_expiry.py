@@ -10,7 +10,7 @@ import pytest
 
 from examples.lab import eventually
 from examples.lab.campus import CAMPUS_VIPS, CAMPUS_VIPS6, LOCALS, LOCALS6, WEB1, WEB1_6, Campus
-from keepalived_py.ipvs.fullnat import Counter
+from keepalived_py.ipvs.fullnat_attributes import Counter
 from tests.helpers.fullnat import Fullnat
 from tests.helpers.packets import ACK, FIN, PSH, RST, TCP
 from tests.helpers.path import V4, V6, Path
@@ -91,14 +91,14 @@ def test_t97_traffic_keeps_a_session_alive(path: Path, control: Fullnat) -> None
 
 def test_t98_a_service_may_have_its_own_patience(path: Path, control: Fullnat) -> None:
     control.set_timeout(path.service, 300)
-    assert control.settings(path.service).est_timeout == 300
+    assert control.timeout(path.service) == 300
     path.open(ISN, SERVER_ISN)
     path.up(flags=ACK, seq=ISN + 1, ack=moved(SERVER_ISN, 1))
     (session,) = control.sessions(path.service)
     assert session.state == "ESTABLISHED"
     assert 290_000 < session.expires <= 300_000
     control.set_timeout(path.service, 0)
-    assert control.settings(path.service).est_timeout == 0
+    assert control.timeout(path.service) == 0
     path.client_port += 1
     path.open(ISN, SERVER_ISN)
     assert min(each.expires for each in control.sessions(path.service)) <= 2000

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from examples.lab.campus import Campus
-from keepalived_py.ipvs.fullnat import Counter
+from keepalived_py.ipvs.fullnat_attributes import Counter
 from tests.helpers.fullnat import Fullnat
 from tests.helpers.packets import ACK, ICMP, ICMPV6, PSH, UDP, Packet, to_bytes
 from tests.helpers.path import V4, V6, Path

@@ -3,20 +3,24 @@
 Numbers are those of kmod/tests/README.md.
 """
 
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from examples.lab import Lab, fetch
 from examples.lab.campus import CAMPUS_VIPS, LOCALS, WEB1, WEB2, Campus
 from tests.helpers import fullnat
+from tests.helpers import path as played
+from tests.helpers.directors import Director
 from tests.helpers.fullnat import Fullnat
 from tests.helpers.kmsg import KernelLog, complaints
 from tests.helpers.packets import ACK, SYN, Raw, to_bytes
-from tests.helpers.path import V4, Path
+from tests.helpers.path import V4
 
 OUR_MODULE = True
 
@@ -54,7 +58,7 @@ def flood(client: Raw, packets: list[bytes]) -> Iterator[None]:
     thread.join(30)
 
 
-def syns(path: Path, count: int) -> list[bytes]:
+def syns(path: played.Path, count: int) -> list[bytes]:
     made = [path.request(source=path.side.client, sport=10_000 + number, flags=SYN, seq=number) for number in range(count)]
     made += [packet.with_(flags=ACK, seq=1, ack=1) for packet in made]
     return [to_bytes(packet) for packet in made]
@@ -77,7 +81,11 @@ def test_t115_it_is_removed_while_packets_arrive() -> None:
     """The services go, the sessions are still there, and so are the clients."""
     with Campus(serve=False) as lab, silence():
         for _ in range(2):
-            with Fullnat(lab.director) as control, Path(lab, control, V4, locals_=3) as path, flood(path.client, syns(path, 2000)):
+            with (
+                Fullnat(lab.director) as control,
+                played.Path(lab, control, V4, locals_=3) as path,
+                flood(path.client, syns(path, 2000)),
+            ):
                 time.sleep(1.0)
                 assert len(control.sessions(path.service)) > 100
                 control.remove(path.service)
@@ -91,7 +99,7 @@ def test_t116_namespaces_come_and_go_while_packets_arrive() -> None:
             with (
                 Campus(serve=False) as lab,
                 Fullnat(lab.director) as control,
-                Path(lab, control, V4, locals_=3) as path,
+                played.Path(lab, control, V4, locals_=3) as path,
                 flood(path.client, syns(path, 1000)),
             ):
                 time.sleep(0.5)
@@ -114,7 +122,7 @@ def test_t117_a_hundred_namespaces(lab: Lab) -> None:
 
 
 def test_t118_services_come_and_go_under_traffic() -> None:
-    with Campus(serve=False) as lab, silence(), Fullnat(lab.director) as control, Path(lab, control, V4, locals_=3) as path:
+    with Campus(serve=False) as lab, silence(), Fullnat(lab.director) as control, played.Path(lab, control, V4, locals_=3) as path:
         with flood(path.client, syns(path, 500)):
             for _ in range(15):
                 control.remove(path.service)
@@ -137,3 +145,18 @@ def test_t119_tables_have_the_size_that_is_asked_for(lab: Lab, parameter: str) -
         lab.close()
         fullnat.unload()
         fullnat.load()
+
+
+def test_t134_the_stock_module_refuses_fullnat_with_the_remedy(tmp_path: Path) -> None:
+    fullnat.unload()
+    subprocess.run(["modprobe", "ip_vs"], check=True)
+    with Campus(serve=False) as lab:
+        alone = Director(lab.director, tmp_path, simulated=False, retry=30, patience=90)
+        alone.configure((Path(__file__).parents[2] / "examples" / "shop-fnat.conf").read_text())
+        alone.start()
+        alone.until(lambda: alone.log().count("lb_kind FNAT needs a kernel module that is not loaded") == 2, "both are refused")
+        assert "make -C kmod" in alone.log()
+        assert lab.director.run("ipvsadm", "-Sn") == ""
+        alone.daemon.stop(60)
+    fullnat.unload()
+    fullnat.load()

@@ -15,16 +15,17 @@ import pytest
 from examples.lab import fetch
 from examples.lab.campus import CAMPUS_VIPS, CAMPUS_VIPS6, CLIENT, LOCALS, LOCALS6, WEB1, WEB1_6, Campus
 from keepalived_py.addresses import Address
-from keepalived_py.ipvs.fullnat import (
+from keepalived_py.ipvs.fullnat import FullnatPacker
+from keepalived_py.ipvs.fullnat_attributes import (
     ABI,
     TIMEOUT_MAX,
     Counter,
     Feature,
     FullnatAttribute,
     FullnatCommand,
-    FullnatPacker,
     LocalAttribute,
 )
+from keepalived_py.ipvs.operations import DelLocalAddress, NewLocalAddress, SetEstTimeout
 from keepalived_py.netlink.exchange import Answer
 from keepalived_py.netlink.framing import MessageFlag, attribute, generic_request
 from keepalived_py.units import Seconds
@@ -159,7 +160,7 @@ def test_t110_only_the_administrator_may_ask(campus: Campus, control: Fullnat) -
 
 
 def test_t111_a_service_that_is_not_there_is_not_found(control: Fullnat) -> None:
-    for call in (control.local_addresses, control.settings):
+    for call in (control.local_addresses, control.timeout):
         with pytest.raises(Refused) as refused:
             call("tcp 203.0.113.99:1")
         assert refused.value.errno == errno.ESRCH
@@ -173,10 +174,10 @@ def requests(control: Fullnat) -> Iterator[list[bytes]]:
     yield [
         packer.info(77),
         packer.stats(77),
-        packer.new_local_address(key(SHOP), address, 77),
-        packer.del_local_address(key(SHOP), address, 77),
+        packer.operation(NewLocalAddress(key(SHOP), address), 77),
+        packer.operation(DelLocalAddress(key(SHOP), address), 77),
         packer.local_addresses(key(SHOP), 77),
-        packer.set_service(key(SHOP), Seconds(5), 77),
+        packer.operation(SetEstTimeout(key(SHOP), Seconds(5)), 77),
         packer.service(key(SHOP), 77),
         packer.sessions(77),
         packer.sessions(77, key(SHOP)),

@@ -13,7 +13,7 @@ import pytest
 
 from examples.lab import eventually
 from examples.lab.campus import CAMPUS_VIPS, LOCALS, LOCALS6, WEB1, WEB2, Campus
-from keepalived_py.ipvs.fullnat import Counter
+from keepalived_py.ipvs.fullnat_attributes import Counter
 from tests.helpers.fullnat import Fullnat, Refused
 from tests.helpers.kmsg import KernelLog
 from tests.helpers.packets import RST, SYN, UDP, Packet
@@ -150,7 +150,7 @@ def test_t91_two_hundred_and_fifty_addresses_fit_and_take_turns(campus: Campus, 
     many = [f"10.9.{number // 200}.{number % 200 + 1}" for number in range(1000)]
     control.add(service, *many)
     assert [str(each.address) for each in control.local_addresses(service)] == many
-    assert control.settings(service).local_addresses == 1000
+    assert control.local_count(service) == 1000
 
 
 def test_t92_addresses_change_while_sessions_come_and_go(campus: Campus, control: Fullnat) -> None:

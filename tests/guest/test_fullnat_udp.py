@@ -10,7 +10,7 @@ import pytest
 
 from examples.lab import eventually
 from examples.lab.campus import CAMPUS_VIPS, CAMPUS_VIPS6, LOCALS, LOCALS6, WEB1, WEB1_6, Campus
-from keepalived_py.ipvs.fullnat import Counter
+from keepalived_py.ipvs.fullnat_attributes import Counter
 from tests.helpers.fullnat import Fullnat
 from tests.helpers.packets import UDP, Capture, to_bytes
 from tests.helpers.path import V4, V6, Path

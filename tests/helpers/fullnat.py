@@ -12,20 +12,29 @@ from keepalived_py.addresses import Address, Family
 from keepalived_py.config.lvs import AddressTarget, Forwarding, ForwardingMethod, FwmarkTarget, Protocol, ServerKey, ServiceFlags
 from keepalived_py.ipvs.attributes import FAMILY as IPVS
 from keepalived_py.ipvs.fullnat import (
-    FAMILY,
-    Counter,
     FullnatInfo,
     FullnatPacker,
     LocalAddress,
-    ServiceSettings,
     Session,
+    decode_est_timeout,
     decode_info,
     decode_local_address,
+    decode_local_count,
     decode_session,
-    decode_settings,
     decode_stats,
 )
-from keepalived_py.ipvs.operations import DelDestination, DelService, NewDestination, NewService, Operation, SetDestination
+from keepalived_py.ipvs.fullnat_attributes import FAMILY, Counter
+from keepalived_py.ipvs.operations import (
+    DelDestination,
+    DelLocalAddress,
+    DelService,
+    NewDestination,
+    NewLocalAddress,
+    NewService,
+    Operation,
+    SetDestination,
+    SetEstTimeout,
+)
 from keepalived_py.ipvs.packer import Packer
 from keepalived_py.ipvs.table import Destination, Service, ServiceKey
 from keepalived_py.netlink.exchange import Answer
@@ -105,7 +114,7 @@ class Fullnat:
         self._sequence = 0
         self.family = self._family(FAMILY)
         self._packer = FullnatPacker(self.family)
-        self._stock = Packer(self._family(IPVS))
+        self._operations = Packer(self._family(IPVS), self.family)
 
     def _family(self, name: str) -> int:
         (answer,) = self._ask(lambda sequence: family_request(name, sequence))
@@ -155,7 +164,7 @@ class Fullnat:
     def apply(self, *operations: Operation) -> None:
         """Perform operations on the stock table; the first that fails raises."""
         for operation in operations:
-            self._ask(lambda sequence, it=operation: self._stock.operation(it, sequence))  # type: ignore[misc]
+            self._ask(lambda sequence, it=operation: self._operations.operation(it, sequence))  # type: ignore[misc]
 
     def service(self, service: str, *destinations: str, locals_: Iterable[str] = (), **more: Any) -> None:  # noqa: ANN401
         """Make a service with FULLNAT destinations (``192.0.2.11:80``) and local addresses."""
@@ -180,20 +189,23 @@ class Fullnat:
 
     def add(self, service: str | ServiceKey, *addresses: str) -> None:
         for address in addresses:
-            self._ask(lambda sequence, it=address: self._packer.new_local_address(key(service), Address.parse(it), sequence))  # type: ignore[misc]
+            self.apply(NewLocalAddress(key(service), Address.parse(address)))
 
     def delete(self, service: str | ServiceKey, *addresses: str) -> None:
         for address in addresses:
-            self._ask(lambda sequence, it=address: self._packer.del_local_address(key(service), Address.parse(it), sequence))  # type: ignore[misc]
+            self.apply(DelLocalAddress(key(service), Address.parse(address)))
 
     def local_addresses(self, service: str | ServiceKey) -> list[LocalAddress]:
         return [decode_local_address(each) for each in self._ask(lambda it: self._packer.local_addresses(key(service), it))]
 
     def set_timeout(self, service: str | ServiceKey, seconds: int) -> None:
-        self._ask(lambda sequence: self._packer.set_service(key(service), Seconds(seconds), sequence))
+        self.apply(SetEstTimeout(key(service), Seconds(seconds)))
 
-    def settings(self, service: str | ServiceKey) -> ServiceSettings:
-        return self._one(lambda sequence: self._packer.service(key(service), sequence), decode_settings)
+    def timeout(self, service: str | ServiceKey) -> int:
+        return self._one(lambda sequence: self._packer.service(key(service), sequence), decode_est_timeout)
+
+    def local_count(self, service: str | ServiceKey) -> int:
+        return self._one(lambda sequence: self._packer.service(key(service), sequence), decode_local_count)
 
     def sessions(self, service: str | ServiceKey | None = None) -> list[Session]:
         chosen = None if service is None else key(service)

@@ -6,6 +6,7 @@
 
 import errno
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keepalived_py.config.globals import LvsTimeouts
 from keepalived_py.config.lvs import ForwardingMethod, TunnelType
@@ -14,13 +15,16 @@ from keepalived_py.ipvs.features import KernelFeatures
 from keepalived_py.ipvs.operations import (
     DelDaemon,
     DelDestination,
+    DelLocalAddress,
     DelService,
     Flush,
     NewDaemon,
     NewDestination,
+    NewLocalAddress,
     NewService,
     Operation,
     SetDestination,
+    SetEstTimeout,
     SetService,
     SetTimeouts,
     Zero,
@@ -29,6 +33,7 @@ from keepalived_py.ipvs.table import (
     Destination,
     DestinationKey,
     DestinationStats,
+    FullnatSettings,
     Info,
     Service,
     ServiceEntry,
@@ -50,9 +55,13 @@ class SimulatedIpvs:
         self.destinations: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
         self.timeouts = {"tcp": 900, "tcpfin": 120, "udp": 300}
         self.daemons: dict[bool, SyncDaemon] = {}
+        self.fullnat: dict[ServiceKey, FullnatSettings] = {}
 
     def table(self) -> dict[ServiceKey, ServiceEntry]:
-        return {key: ServiceEntry(service, dict(self.destinations[key])) for key, service in self.services.items()}
+        return {key: self._entry(key, service) for key, service in self.services.items()}
+
+    def _entry(self, key: ServiceKey, service: Service) -> ServiceEntry:
+        return ServiceEntry(service, dict(self.destinations[key]), self.fullnat.get(key, FullnatSettings()))
 
     def perform(self, operation: Operation) -> int:
         """Do what the kernel would do; return its errno, 0 for success."""
@@ -63,12 +72,16 @@ class SimulatedIpvs:
                 return self._store_service(service) if service.key in self.services else errno.ESRCH
             case DelService(key):
                 self.destinations.pop(key, None)
+                self.fullnat.pop(key, None)
                 return 0 if self.services.pop(key, None) else errno.ESRCH
+            case NewLocalAddress() | DelLocalAddress() | SetEstTimeout():
+                return self._fullnat(operation)
             case NewDestination() | SetDestination() | DelDestination():
                 return self._destination(operation)
             case Flush():
                 self.services.clear()
                 self.destinations.clear()
+                self.fullnat.clear()
             case Zero(key):
                 return 0 if key is None or key in self.services else errno.ESRCH
             case SetTimeouts(timeouts):
@@ -90,6 +103,27 @@ class SimulatedIpvs:
             return errno.EINVAL
         self.services[service.key] = service
         self.destinations.setdefault(service.key, {})
+        return 0
+
+    def _fullnat(self, operation: NewLocalAddress | DelLocalAddress | SetEstTimeout) -> int:
+        key = operation.service
+        if key not in self.services:
+            return errno.ESRCH
+        settings = self.fullnat.get(key, FullnatSettings())
+        present = settings.local_addresses
+        match operation:
+            case SetEstTimeout():
+                self.fullnat[key] = replace(settings, est_timeout=operation.seconds)
+            case NewLocalAddress(_, address):
+                if address in present:
+                    return errno.EEXIST
+                if address.family is not key.family:
+                    return errno.EAFNOSUPPORT
+                self.fullnat[key] = replace(settings, local_addresses=(*present, address))
+            case DelLocalAddress(_, address):
+                if address not in present:
+                    return errno.ENOENT
+                self.fullnat[key] = replace(settings, local_addresses=tuple(each for each in present if each != address))
         return 0
 
     def _destination(self, operation: NewDestination | SetDestination | DelDestination) -> int:

@@ -20,7 +20,7 @@ from keepalived_py.ipvs.features import KernelFeatures, admit
 FNAT = Forwarding(ForwardingMethod.FULLNAT)
 ADDRESS = Address.parse("198.51.100.1")
 PLAIN = VirtualServer(AddressTarget(Address.parse("192.0.2.1"), 80, Protocol.TCP), Family.INET)
-STOCK, OURS = KernelFeatures(), KernelFeatures(fullnat=True)
+STOCK, OURS = KernelFeatures(), KernelFeatures(fullnat=True, syn_proxy=True)
 
 WANTING = [
     replace(PLAIN, forwarding=FNAT),
@@ -58,3 +58,11 @@ def test_words_of_a_dialect_are_refused_by_every_kernel() -> None:
         (refusal,) = admit([server], features).refused
         assert "quic, lb_kind SNAT" in refusal.reason
         assert "remove quic, lb_kind SNAT" in refusal.remedy
+
+
+def test_a_module_without_the_syn_proxy_refuses_only_that() -> None:
+    both = replace(PLAIN, forwarding=FNAT, flags=ServiceFlags.SYN_PROXY)
+    result = admit([PLAIN, replace(PLAIN, forwarding=FNAT), both], KernelFeatures(fullnat=True))
+    assert len(result.admitted) == 2
+    (refusal,) = result.refused
+    assert refusal.reason == "syn_proxy needs a kernel module that is not loaded"

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from keepalived_py.config.lvs import ForwardingMethod, ServiceFlags
-from keepalived_py.ipvs import fullnat
+from keepalived_py.ipvs import fullnat_attributes as fullnat
 from keepalived_py.ipvs.attributes import Attribute, Codec
 from tests.kmod.builder import HEADER
 
