@@ -113,3 +113,13 @@ def test_an_output_that_takes_nothing_is_no_traceback(tmp_path: Path, words: lis
     os.close(output)
     assert done.returncode == 1
     assert done.stderr == ("keepalived-py: stdout: No space left on device\n" if target == "/dev/full" else "")
+
+
+def test_a_test_ends_with_its_status_and_with_all_that_it_had_to_say(tmp_path: Path) -> None:
+    path = conf(tmp_path, GOOD.replace("lb_algo rr", "lb_algo rr\n lb_aglo rr"))
+    done = subprocess.run(
+        [sys.executable, "-m", "keepalived_py", "-t", "-d", "-f", path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 5
+    assert "lb_aglo" in done.stderr
+    assert done.stdout.startswith("virtual_server ") and done.stdout.endswith("}\n")
