@@ -272,18 +272,19 @@ def test_a_built_in_with_bad_parameters_is_left_as_it_is() -> None:
         "$A=$A$A x\n$A\n",
         "$A=${B} x\n$B=${A} y\n${A}\n",
         "".join(f"$X{i}= \\\n $X{i + 1} \\\n $X{i + 1}\n" for i in range(40)) + "$X40=x\n$X0\n",
+        "~SEQ(a, 1, 99999) x\n",
         "~SEQ(a, 1, 99999999) x\n",
         "~SEQ(a, 1, 9999) ~SEQ(b, 1, 9999) x\n",
         "$A= \\\n $A \\\n $A\n$A\n",
     ],
-    ids=["doubling", "mutual", "binary tree", "long sequence", "product", "multi-line recursion"],
+    ids=["doubling", "mutual", "binary tree", "long sequence", "longer sequence", "product", "multi-line recursion"],
 )
 def test_bombs_end_with_a_word_about_it(bomb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keepalived_py.parser.reader.MAX_EXPANDED", 20_000)
     read = Read(bomb + "end\n")
     assert read.lines[-1] == "end"
     assert len(read.lines) <= 20_002
-    assert {code for code, _ in read.told} & {"expansion-too-deep", "expansion-too-long"}
+    assert {code for code, _ in read.told} & {"expansion-too-deep", "expansion-too-long", "bad-sequence"}
 
 
 @pytest.mark.parametrize(
