@@ -1,7 +1,7 @@
 """Checkers from their drafts: each with its endpoint and timing complete."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -155,11 +155,21 @@ def _smtp(draft: Draft, around: Around) -> list[Checker]:
     """Return one checker, and one more for each old ``host`` block; without words of its own the first takes over a host's."""
     values = draft.values
     helo = {"helo_name": values["helo_name"]} if "helo_name" in values else {}
-    endpoints = [_endpoint(host.values, around) for host in draft.children]
+    endpoints = [_smtp_endpoint(host, around) for host in draft.children]
     if not endpoints or any(name.startswith("endpoint.") for name in values):
-        endpoints.insert(0, _endpoint(values, around))
+        endpoints.insert(0, _smtp_endpoint(draft, around))
     timing = _timing(values, around.defaults)
     return [SmtpCheck(endpoint, timing, **helo) for endpoint in endpoints]
+
+
+def _smtp_endpoint(draft: Draft, around: Around) -> Endpoint:
+    """Return the connection of a mail server, whose `bindto` is looked at only here, as the reference does not do at its line."""
+    made = _endpoint(draft.values, around)
+    if made.bindto is None or made.bindto.family is made.address.family:
+        return made
+    text = f"bindto {made.bindto} is not of the family of {made.address}; it is ignored"
+    around.reading.report(codes.IGNORED_VALUE, text, draft.place("endpoint.bindto"), "bindto")
+    return replace(made, bindto=None)
 
 
 def _misc(draft: Draft, around: Around) -> list[Checker]:

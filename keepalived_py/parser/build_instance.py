@@ -187,6 +187,8 @@ def _unicast(one: Unfinished) -> None:
             one.faults.append("unicast without peers")
         else:
             one.report(codes.UNICAST_NO_PEERS, "words about unicast without unicast_peer: multicast is used", "unicast configured")
+            if one.interface is None:
+                raise one.refuse(codes.INSTANCE_NO_INTERFACE, "interface is missing")
     facts = one.facts
     if one.strict and one.unicast and facts is not None and facts.multicast:
         raise one.refuse(codes.UNICAST_STRICT, "strict mode has no unicast", "unicast_peers")

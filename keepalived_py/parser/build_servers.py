@@ -139,8 +139,10 @@ class _Service:
             self._report(codes.VS_NO_SCHEDULER, f"virtual server {self._name}: no lb_algo; wlc is used")
         forwarding = self._settle_forwarding()
         servers, sorry = self._build_servers(forwarding)
-        quorum, hysteresis = self._settle_quorum(sum(server.weight for server in servers))
         servers, sorry = self._settle_ports(servers, sorry)
+        servers = self._without_twins(servers)
+        sorry = self._match_inhibit(sorry, servers)
+        quorum, hysteresis = self._settle_quorum(sum(server.weight for server in servers))
         get = values.get
         service = VirtualServer(
             target=self._target(family, protocol),
@@ -333,20 +335,23 @@ class _Service:
                 continue
             seen[child.header] = child.line
             self._server_lines.append(child.line)
-            server = self._build_server(child, method, port)
-            if sorry is not None and child.header == self._values["sorry_server"]:
-                sorry = self._match_inhibit(sorry, server)
-            servers.append(server)
+            servers.append(self._build_server(child, method, port))
         return tuple(servers), sorry
 
-    def _match_inhibit(self, sorry: SorryServer, server: RealServer) -> SorryServer:
-        """Let a sorry server that is also a real server be inhibited as that one is."""
-        if sorry.inhibit is server.inhibit_on_failure:
+    def _match_inhibit(self, sorry: SorryServer | None, servers: tuple[RealServer, ...]) -> SorryServer | None:
+        """Let a sorry server that is also a real server be inhibited as that one is; only equal words are an error."""
+        if sorry is None:
+            return None
+        twin = next((server for server in servers if (server.address, server.port) == (sorry.address, sorry.port)), None)
+        if twin is None or twin.inhibit_on_failure is sorry.inhibit:
             return sorry
-        word = "set" if server.inhibit_on_failure else "cleared"
+        equal = any(child.header == self._values["sorry_server"] for child in self._draft.children)
+        word = "set" if twin.inhibit_on_failure else "cleared"
         text = f"virtual server {self._name}: the sorry server is a real server too; its inhibit is {word}"
-        self._report(codes.VS_SORRY_INHIBIT, text, self._draft.place("sorry_server"), "sorry_server")
-        return replace(sorry, inhibit=server.inhibit_on_failure)
+        self._report(
+            codes.VS_SORRY_INHIBIT if equal else codes.IGNORED_VALUE, text, self._draft.place("sorry_server"), "sorry_server"
+        )
+        return replace(sorry, inhibit=twin.inhibit_on_failure)
 
     def _build_sorry(self, forwarding: Forwarding) -> SorryServer | None:
         values = self._values
@@ -433,6 +438,15 @@ class _Service:
             port = self._settle_port(sorry.forwarding, sorry.port, wanted, "the sorry server", self._draft.place("sorry_server"))
             sorry = replace(sorry, port=port)
         return tuple(settled), sorry
+
+    def _without_twins(self, servers: tuple[RealServer, ...]) -> tuple[RealServer, ...]:
+        """Drop servers that only their ports told apart, before those were settled: the kernel takes only one of them."""
+        first: dict[tuple[Address, int], RealServer] = {}
+        for server, line in zip(servers, self._server_lines, strict=True):
+            if first.setdefault((server.address, server.port), server) is not server:
+                text = f"virtual server {self._name}: real server {server.address} {server.port} is there already"
+                self._report(codes.IGNORED_VALUE, f"{text}; this one is dropped", line, str(server.address))
+        return servers if len(first) == len(servers) else tuple(first.values())
 
     def _settle_port(self, forwarding: Forwarding, port: int, wanted: int, what: str, line: LineId) -> int:
         if forwarding.method in _REWRITING or port == wanted:

@@ -91,11 +91,12 @@ class _Builder:
         if not complete:
             self._reading.unstartable = True
         built = tuple(_instance(one, self._globals) for one in instances) if complete else ()
+        track_groups = self._track_groups()
         groups = tuple(self._sync_group(group, tracks[group.header]) for group in self._groups if self._members.get(group.header))
         vrrp = Vrrp(
             instances=built,
             sync_groups=groups if complete else (),
-            track_groups=self._track_groups(),
+            track_groups=track_groups if complete else (),
             static_addresses=static,
             static_routes=tuple(self._root.values.get("vrrp.static_routes", ())),
             static_rules=tuple(self._root.values.get("vrrp.static_rules", ())),
@@ -430,7 +431,7 @@ def _instance(one: Unfinished, globals_: GlobalDefs) -> VrrpInstance:
         ipvlan=Ipvlan(**values["ipvlan"]) if "ipvlan" in values else None,
         track_source_address=bool(get("track_source_address")) and "source_address" in values,
         unicast_ttl=get("unicast_ttl", 255 if one.family is Family.INET else None),
-        check_unicast_src=get("check_unicast_src", defaults.check_unicast_src),
+        check_unicast_src=(one.unicast and get("check_unicast_src", False)) or defaults.check_unicast_src,
         v3_checksum_as_v2=get("v3_checksum_as_v2", defaults.v3_checksum_as_v2),
         skip_check_adv_addr=get("skip_check_adv_addr", defaults.skip_check_adv_addr),
         authentication=Authentication(values["auth auth_type"], get("auth auth_pass", b"")) if "auth auth_type" in values else None,

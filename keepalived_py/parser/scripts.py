@@ -133,11 +133,7 @@ class UserKind:
 def account(words: list[str], index: int, reading: Reading) -> User:
     """Return the account that ``USER [GROUP]`` at `index` names; raise `Refused` when one of them does not exist."""
     group = words[index + 1] if index + 1 < len(words) else None
-    supplementary = reading.globals is not None and reading.globals.values.get("set_supplementary_groups")
-    if supplementary and not (group or "").startswith(":"):
-        user = reading.facts.user(words[index], f":{group or ''}")
-    else:
-        user = reading.facts.user(words[index], group)
+    user = reading.facts.user(words[index], group)
     if user is None:
         raise Refused(codes.SCRIPT_USER, f"no such user or group: {' '.join(words[index : index + 2])}", index)
     return user
@@ -213,7 +209,8 @@ class ScriptChecks:
             return None
         if also_read and script.argv[0].lstrip("<").lstrip(" \t").startswith("/") and script.argv[0].startswith("<"):
             return script
-        facts = self._facts(script.argv[0], script.user, line)
+        user = self._with_groups(script.user)
+        facts = self._facts(script.argv[0], user, line)
         if facts.state is ScriptState.MISSING:
             return None
         if self._first is None and not any(first <= line <= last for first, last in self._reading.overlooked):
@@ -224,13 +221,20 @@ class ScriptChecks:
                 return None
         if facts.state is ScriptState.NOT_EXECUTABLE:
             return None
-        return Script((facts.path, *script.argv[1:]), script.user)
+        return Script((facts.path, *script.argv[1:]), user)
 
     def state(self, script: Script) -> ScriptState:
         """Return what became of a program that has been looked at."""
         assert script.user is not None
         facts = self._known.get(_program_key(script.argv[0], script.user))
         return facts.state if facts is not None else ScriptState.OK
+
+    def _with_groups(self, user: User) -> User:
+        """Add the supplementary groups of an account, when `set_supplementary_groups` stands anywhere."""
+        globals_ = self._reading.globals
+        if user.groups or globals_ is None or not globals_.values.get("set_supplementary_groups"):
+            return user
+        return self._reading.facts.user(user.name, f":{user.group}") or user
 
     def _facts(self, program: str, user: User, line: LineId) -> ScriptFacts:
         key = _program_key(program, user)

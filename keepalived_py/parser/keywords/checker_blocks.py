@@ -165,8 +165,8 @@ class _Offset:
         return int(words[1])
 
     def write(self, value: int | None) -> str | None:
-        """Return the digits; 0 and None leave the keyword out."""
-        return str(value) if value else None
+        """Return the digits; None leaves the keyword out."""
+        return None if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,7 +479,7 @@ class _DnsName:
 
     def write(self, value: str) -> str | None:
         """Return the name."""
-        return value or None
+        return quoted(value) if value else None
 
 
 @dataclass(frozen=True, slots=True)

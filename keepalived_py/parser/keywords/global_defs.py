@@ -202,7 +202,8 @@ class _LvsSyncDaemon:
             "ttl": value.ttl,
             "group": value.group,
         }
-        return " ".join([value.interface, *(f"{name} {item}" for name, item in options.items() if item is not None)])
+        said = (f"{name} {quoted(str(item))}" for name, item in options.items() if item is not None)
+        return " ".join([quoted(value.interface), *said])
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ def _source(draft: Draft, keyword: Keyword, value: Address, reading: Reading) ->
         draft.lines.setdefault("unicast configured", reading.line)
     if not settle_family(draft, value.family):
         draft.values.pop("source_address", None)
+        if own := draft.values.get("ipvlan", {}).get("address"):
+            draft.values["source_address"] = own
         raise Refused(codes.INSTANCE_FAMILY, f"{value} is not of the family of the instance; it is ignored")
     draft.set("source_address", value, reading.line)
 

@@ -196,6 +196,8 @@ def _sync_interface(draft: Draft, keyword: Keyword, value: str, reading: Reading
     assert draft.parent is not None
     if "lvs sync" in draft.parent.values:
         raise Refused(codes.ALREADY_SET, "an instance before has this word; it is ignored", 0)
+    if len(value) > 15:
+        raise Refused(codes.BAD_VALUE, f"{value!r} is longer than 15 characters and no interface name")
     draft.parent.set("lvs sync", (value, draft.header), reading.line)
 
 
@@ -342,8 +344,8 @@ VRRP_INSTANCE: Final = Block(
     open=open_named,
     close=_close,
     keywords=(
+        *_ADVERT_KEYWORDS,  # the version first: later it might not fit addresses that it let pass
         *INTERFACE_KEYWORDS,
-        *_ADVERT_KEYWORDS,
         *ADDRESS_KEYWORDS,
         *_OTHER_KEYWORDS,
         *_GARP_KEYWORDS,
