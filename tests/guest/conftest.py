@@ -8,24 +8,25 @@ import pytest
 
 from examples.lab.campus import Campus
 from keepalived_py.ipvs.operations import Flush
-from tests.helpers import fullnat
+from tests.helpers import fullnat, toa
 from tests.helpers.fullnat import Fullnat
 from tests.helpers.guest import IN_GUEST
 from tests.helpers.kernel import GuestError, GuestMissing
 from tests.helpers.kmsg import KernelLog, complaints
 
 
-def _wants_ours(item: pytest.Item) -> bool:
-    return bool(getattr(getattr(item, "module", None), "OUR_MODULE", False))
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """On the host, before the guest boots: build our kernel module when a test wants it."""
-    if os.environ.get(IN_GUEST) != "1" and any(map(_wants_ours, session.items)) and not session.config.option.collectonly:
-        try:
+    """On the host, before the guest boots: build what a test wants, our kernel module or the receiver for servers."""
+    if os.environ.get(IN_GUEST) == "1" or session.config.option.collectonly:
+        return
+    wanted = {name for item in session.items for name in vars(getattr(item, "module", object))}
+    try:
+        if "OUR_MODULE" in wanted:
             fullnat.build()
-        except (GuestMissing, GuestError):
-            return  # no guest, so nobody asks for it
+        if "TOA_RECEIVER" in wanted:
+            toa.build()
+    except (GuestMissing, GuestError):
+        return  # no guest, so nobody asks for it
 
 
 @pytest.fixture(scope="session", autouse=True)
