@@ -17,6 +17,8 @@ from tests.helpers.streams import Listener, connect, transfer
 from tests.helpers.toa import Receiver
 
 OUR_MODULE = True
+pytestmark = pytest.mark.full  # builds with clang and libbpf, which `make test` does not install
+
 TOA_RECEIVER = True
 
 VIP, VIP6 = CAMPUS_VIPS[0], CAMPUS_VIPS6[0]
