@@ -53,12 +53,18 @@ def folder(release: str | None = None) -> Path:
     return ROOT / ".cache" / "kmod" / (release or os.uname().release)
 
 
-def build() -> None:
-    """On the host, before the guest boots: build the module and write down what came of it."""
-    release = kernel.find().release
+def build(release: str | None = None, headers: Path | None = None) -> None:
+    """On the host, before the guest boots: build the module and write down what came of it.
+
+    Args:
+        release: The guest's kernel, by default the usual one.
+        headers: Its headers, where they are not installed.
+    """
+    release = release or kernel.find().release
     target = folder(release)
     target.mkdir(parents=True, exist_ok=True)
-    argv = ["make", "--no-print-directory", "-C", str(ROOT / "kmod"), f"KVER={release}"]
+    which = f"KDIR={headers}" if headers else f"KVER={release}"
+    argv = ["make", "--no-print-directory", "-C", str(ROOT / "kmod"), which]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     missing = f"Error {_MISSING}" in done.stderr
     verdict = "ok" if done.returncode == 0 else "missing" if missing else "failed"

@@ -95,6 +95,8 @@ class Guest:
         memory: str = "2G",
         env: Mapping[str, str] | None = None,
         stream: Callable[[bytes], object] | None = None,
+        image: Path | None = None,
+        qemu: Sequence[str] = (),
     ) -> None:
         """Boot in the background.
 
@@ -104,13 +106,15 @@ class Guest:
             memory: As QEMU writes it.
             env: Further variables for the script.
             stream: Called with each piece of the script's output as it comes.
+            image: Another kernel, in ``boot/`` of a folder whose ``lib/modules/`` has its modules; for want of one the usual.
+            qemu: Further options for QEMU, which is never accelerated then.
 
         Raises:
             GuestMissing, GuestError: It cannot be booted here.
         """
         requirements()
         compile_tree()
-        self.accelerator = accelerator()
+        self.accelerator = "tcg" if qemu else accelerator()
         self.directory = _fresh_directory()
         self.output = self.directory / "output.log"
         self.console = self.directory / "console.log"
@@ -119,7 +123,7 @@ class Guest:
         (self.directory / "script").write_text(_prologue(self.directory, env or {}) + script + "\n")
         (self.directory / "run").write_text(_RUN.format(directory=shlex.quote(str(self.directory))))
         self._process = subprocess.Popen(
-            self._argv(cpus, memory),
+            self._argv(cpus, memory, image or kernel.find().image, qemu),
             cwd=ROOT,
             # virtme-run's own files go with the run's folder; when it is killed it removes nothing.
             env={**os.environ, "TMPDIR": str(self.directory)},
@@ -133,13 +137,14 @@ class Guest:
             _pump(self._process.stderr, self.console, None),
         ]
 
-    def _argv(self, cpus: int, memory: str) -> list[str]:
-        boot = [sys.executable, "-m", "tests.helpers.guest_boot", "--kimg", str(kernel.find().image), "--mods=auto", "--force-9p"]
+    def _argv(self, cpus: int, memory: str, image: Path, qemu: Sequence[str]) -> list[str]:
+        boot = [sys.executable, "-m", "tests.helpers.guest_boot", "--kimg", str(image), "--mods=auto", "--force-9p"]
         boot += ["--cpus", str(cpus), "--memory", memory, "--rwdir", str(self.directory), "--show-boot-console"]
         boot += ["--disable-kvm"] if self.accelerator == "tcg" else []
         boot += [word for folder in ("/etc", "/var", "/tmp") for word in ("--overlay-rwdir", folder)]
         boot += [word for option in (*_KERNEL_OPTIONS, f"modprobe.blacklist={_UNUSED_DRIVERS}") for word in ("--kopt", option)]
         boot += ["--script-sh", f"bash {shlex.quote(str(self.directory / 'run'))}"]
+        boot += ["--qemu-opts", *qemu] if qemu else []
         # Nothing stays behind: QEMU is a grandchild, and a process namespace ends as a whole with its first process.
         holder = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--"] if os.geteuid() == 0 else []
         return ["setpriv", "--pdeathsig", "KILL", *holder, *boot]
